@@ -1,0 +1,1 @@
+//! The `#[sse_route]` attribute of `sse-runtime`.

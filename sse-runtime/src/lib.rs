@@ -1,0 +1,5 @@
+//! Server-Sent Events for axum.
+
+#![forbid(unsafe_code)]
+
+pub mod wire;

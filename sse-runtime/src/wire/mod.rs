@@ -1,0 +1,1 @@
+//! The wire format of Server-Sent Events: pure, no I/O.
