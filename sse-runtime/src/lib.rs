@@ -3,3 +3,5 @@
 #![forbid(unsafe_code)]
 
 pub mod wire;
+
+pub use wire::{Event, EventError, EventId, EventName, EventWriter, Message, SseEvent};
