@@ -5,4 +5,4 @@ mod shutdown;
 
 pub(crate) use connection::Connection;
 pub use shutdown::Shutdown;
-pub(crate) use shutdown::Registration;
+pub(crate) use shutdown::{Registration, signal};

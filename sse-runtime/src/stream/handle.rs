@@ -200,6 +200,9 @@ impl<E> Clone for Sse<E> {
 
 impl<E> fmt::Debug for Sse<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sse").field("route", &self.shared.meta.path).field("closed", &self.is_closed()).finish()
+        f.debug_struct("Sse")
+            .field("route", &self.shared.meta.path)
+            .field("closed", &self.is_closed())
+            .finish()
     }
 }

@@ -20,7 +20,9 @@ pub(crate) fn spawn_hook(
     shutdown: Option<&Shutdown>,
 ) {
     let Some(runtime) = runtime else {
-        tracing::error!("an on_disconnect hook needs a tokio runtime, and its stream was started outside of any");
+        tracing::error!(
+            "an on_disconnect hook needs a tokio runtime, and its stream was started outside of any"
+        );
         return;
     };
     let run = async move { hook(disconnect).await };

@@ -43,7 +43,6 @@ impl<T, O> fmt::Debug for Sending<'_, T, O> {
 
 /// Opens the stream; see [`Sse::open`](super::Sse::open).
 #[must_use = "nothing is opened unless this is awaited"]
-#[derive(Debug)]
 pub struct Opening<'a> {
     pub(crate) shared: &'a Shared,
     pub(crate) asked: bool,
@@ -61,6 +60,12 @@ impl Future for Opening<'_> {
         self.asked = true;
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+}
+
+impl fmt::Debug for Opening<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opening").finish_non_exhaustive()
     }
 }
 

@@ -33,7 +33,7 @@ use super::words::{END, LastWord};
 use crate::error::{PublicMessage, SendError};
 use crate::lifecycle::{Connection, Registration, Shutdown};
 use crate::route::Meta;
-use crate::wire::{Encoded, KEEP_ALIVE, Limits, encode};
+use crate::wire::{Encoded, EventError, KEEP_ALIVE, Limits, Outgoing, encode, encode_comment};
 
 /// The handler of one request, erased.
 pub type HandlerFuture = Pin<Box<dyn Future<Output = Result<(), Response>> + Send>>;
@@ -442,7 +442,9 @@ impl Shared {
         let limits = Limits { max_event: usize::MAX, retry: self.meta.retry.filter(|_| state.retry_due) };
         match encode::<LastWord<'_>, _>(word, &mut state.buffer, &limits) {
             Ok(encoded) => state.note_queued(&encoded),
-            Err(error) => tracing::error!(route = self.meta.path, %error, "a stream's last event was not written"),
+            Err(error) => {
+                tracing::error!(route = self.meta.path, %error, "a stream's last event was not written")
+            }
         }
     }
 
@@ -562,7 +564,8 @@ impl Ticked for Shared {
             state.ending = Some(DisconnectReason::MaxAge);
         }
         let silent = now.saturating_duration_since(state.last_write);
-        state.ping_due = state.phase == Phase::Streaming && self.keep_alive.is_some_and(|interval| silent >= interval);
+        state.ping_due =
+            state.phase == Phase::Streaming && self.keep_alive.is_some_and(|interval| silent >= interval);
         let next = self.next_deadline(&state);
         if state.ping_due || state.ending.is_some() {
             wake(state);
@@ -610,7 +613,7 @@ pub(crate) struct Admitted<'a> {
 }
 
 impl Admitted<'_> {
-    pub(crate) fn send<E, T: crate::wire::Outgoing<E> + ?Sized>(mut self, event: &T) -> Result<(), SendError> {
+    pub(crate) fn send<E, T: Outgoing<E> + ?Sized>(mut self, event: &T) -> Result<(), SendError> {
         let limits = self.limits();
         let encoded = encode(event, &mut self.state.buffer, &limits)?;
         self.commit(&encoded);
@@ -618,7 +621,7 @@ impl Admitted<'_> {
     }
 
     /// Sends unless the last event of this name that was sent this way carried the same data.
-    pub(crate) fn send_changed<E, T: crate::wire::Outgoing<E> + ?Sized>(mut self, event: &T) -> Result<bool, SendError> {
+    pub(crate) fn send_changed<E, T: Outgoing<E> + ?Sized>(mut self, event: &T) -> Result<bool, SendError> {
         let limits = self.limits();
         let encoded = encode(event, &mut self.state.buffer, &limits)?;
         Ok(self.commit_if_changed(&encoded))
@@ -632,10 +635,15 @@ impl Admitted<'_> {
         wake(self.state);
     }
 
-    pub(crate) fn comment(mut self, text: &str) {
-        crate::wire::encode_comment(text, &mut self.state.buffer);
+    pub(crate) fn comment(mut self, text: &str) -> Result<(), SendError> {
+        let max = self.shared.meta.max_event;
+        if text.len() > max {
+            return Err(EventError::TooLarge { size: text.len(), max }.into());
+        }
+        encode_comment(text, &mut self.state.buffer);
         self.state.opened = true;
         wake(self.state);
+        Ok(())
     }
 
     fn limits(&self) -> Limits {
@@ -699,7 +707,9 @@ fn drop_quietly(handler: Option<HandlerFuture>) {
 fn log_failure(meta: &Meta, response: &Response) {
     let status = response.status().as_u16();
     match response.extensions().get::<crate::error::Report>() {
-        Some(report) => tracing::error!(route = meta.path, handler = meta.name, status, error = %report.0, "handler failed"),
+        Some(report) => {
+            tracing::error!(route = meta.path, handler = meta.name, status, error = %report.0, "handler failed")
+        }
         None => tracing::error!(route = meta.path, handler = meta.name, status, "handler failed"),
     }
 }

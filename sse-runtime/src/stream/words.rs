@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
 use crate::stream::DisconnectReason;
 use crate::wire::{EventError, EventWriter, SseEvent};
 
@@ -24,11 +26,21 @@ pub(crate) enum LastWord<'a> {
     End { name: &'a str },
 }
 
-#[derive(serde::Serialize)]
+/// `{"reason": .., "message": ..}`, the message only if there is one. By hand: the derive would be another dependency.
 struct Reason<'a> {
     reason: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'a str>,
+}
+
+impl Serialize for Reason<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("reason", self.reason)?;
+        if let Some(message) = self.message {
+            map.serialize_entry("message", message)?;
+        }
+        map.end()
+    }
 }
 
 impl SseEvent for LastWord<'_> {
