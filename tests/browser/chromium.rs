@@ -53,6 +53,8 @@ impl Chromium {
         let mut child = Command::new(program())
             .args(FLAGS)
             .arg(format!("--user-data-dir={}", profile.path().display()))
+            // What a killed browser leaves behind is then removed with the profile.
+            .env("TMPDIR", profile.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
