@@ -1,0 +1,122 @@
+//! What may be passed to `send`, decided at compile time and without a copy: `&str` goes from the caller's
+//! memory straight into the connection's buffer.
+
+use std::{borrow::Cow, sync::Arc};
+
+use serde::Serialize;
+
+use super::{Event, EventError, EventWriter, Message};
+
+/// A type whose values are events, so that `Sse<Self>` sends them and nothing else.
+///
+/// ```
+/// use sse_runtime::{EventError, EventWriter, SseEvent};
+///
+/// enum JobEvent {
+///     Progress { percent: u8 },
+///     Done { url: String },
+/// }
+///
+/// impl SseEvent for JobEvent {
+///     fn write(&self, event: &mut EventWriter<'_>) -> Result<(), EventError> {
+///         match self {
+///             Self::Progress { percent } => {
+///                 event.name("progress")?;
+///                 event.json(&serde_json::json!({ "percent": percent }))
+///             }
+///             Self::Done { url } => {
+///                 event.name("done")?;
+///                 event.data(url)
+///             }
+///         }
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an event type",
+    label = "`SseEvent` is not implemented for `{Self}`",
+    note = "implement `SseEvent` for `{Self}` (one method, which writes the name and the data), or use the untyped `Sse`"
+)]
+pub trait SseEvent {
+    /// Writes this event's fields. What it writes becomes one event; if it fails or panics, nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// What the [`EventWriter`] refused.
+    fn write(&self, event: &mut EventWriter<'_>) -> Result<(), EventError>;
+}
+
+/// What `Sse<E>::send` takes: an `E`, and for the untyped stream also text and [`Event`]s.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be sent on `Sse<{E}>`",
+    label = "not an event of this stream",
+    note = "`Sse` sends text (`&str`, `String`) and `Event`; send any other value as JSON with `send_json(&value)`; \
+            `Sse<E>` sends values of `E` alone"
+)]
+pub trait Outgoing<E> {
+    /// Writes the fields of the event.
+    ///
+    /// # Errors
+    ///
+    /// What the [`EventWriter`] refused.
+    fn write(&self, event: &mut EventWriter<'_>) -> Result<(), EventError>;
+}
+
+impl<E: SseEvent> Outgoing<E> for E {
+    fn write(&self, event: &mut EventWriter<'_>) -> Result<(), EventError> {
+        SseEvent::write(self, event)
+    }
+}
+
+impl<E: SseEvent> Outgoing<E> for &E {
+    fn write(&self, event: &mut EventWriter<'_>) -> Result<(), EventError> {
+        SseEvent::write(*self, event)
+    }
+}
+
+macro_rules! outgoing_text {
+    ($($text:ty),*) => {
+        $(
+            impl Outgoing<Message> for $text {
+                fn write(&self, event: &mut EventWriter<'_>) -> Result<(), EventError> {
+                    event.data(self)
+                }
+            }
+        )*
+    };
+}
+
+outgoing_text!(
+    str,
+    &str,
+    String,
+    &String,
+    Cow<'_, str>,
+    &Cow<'_, str>,
+    Box<str>,
+    &Box<str>,
+    Arc<str>,
+    &Arc<str>
+);
+
+impl Outgoing<Message> for Event {
+    fn write(&self, event: &mut EventWriter<'_>) -> Result<(), EventError> {
+        SseEvent::write(self, event)
+    }
+}
+
+impl Outgoing<Message> for &Event {
+    fn write(&self, event: &mut EventWriter<'_>) -> Result<(), EventError> {
+        SseEvent::write(*self, event)
+    }
+}
+
+/// A value that goes out as JSON: how `send_json` enters the same path as `send`.
+#[derive(Debug)]
+pub(crate) struct Json<'a, T: ?Sized>(pub(crate) &'a T);
+
+impl<T: Serialize + ?Sized> Outgoing<Message> for Json<'_, T> {
+    fn write(&self, event: &mut EventWriter<'_>) -> Result<(), EventError> {
+        event.json(self.0)
+    }
+}
