@@ -13,8 +13,7 @@ use std::env;
 
 use axum::{Router, extract::Query};
 use serde::{Deserialize, Serialize};
-use sse_runtime::{Disconnect, Result, Sse, routes, serve, sse_route};
-use tokio::net::TcpListener;
+use sse_runtime::{Disconnect, Result, Sse, listen, routes, serve, sse_route};
 
 /// What the client may ask for in the query, and what it then gets back.
 #[derive(Deserialize, Serialize)]
@@ -44,7 +43,7 @@ fn app() -> Router {
 async fn main() -> Result<()> {
     tracing_subscriber::fmt::init();
     let port = env::var("PORT").unwrap_or_else(|_| "3000".to_owned());
-    let listener = TcpListener::bind(format!("127.0.0.1:{port}")).await?;
+    let listener = listen(format!("127.0.0.1:{port}")).await?;
     println!("listening on http://{}", listener.local_addr()?);
     serve(listener, app()).await?;
     Ok(())

@@ -14,8 +14,8 @@ use std::{env, thread, time::Duration};
 
 use axum::{Json, Router, routing::get};
 use serde::Serialize;
-use sse_runtime::{Event, Result, Sse, routes, serve, sse_route};
-use tokio::{net::TcpListener, sync::mpsc, task::spawn_blocking, time::sleep};
+use sse_runtime::{Event, Result, Sse, listen, routes, serve, sse_route};
+use tokio::{sync::mpsc, task::spawn_blocking, time::sleep};
 
 /// Reports after each second of work, five times.
 #[sse_route("/sse")]
@@ -82,7 +82,7 @@ fn app() -> Router {
 async fn main() -> Result<()> {
     tracing_subscriber::fmt::init();
     let port = env::var("PORT").unwrap_or_else(|_| "3000".to_owned());
-    let listener = TcpListener::bind(format!("127.0.0.1:{port}")).await?;
+    let listener = listen(format!("127.0.0.1:{port}")).await?;
     println!("listening on http://{}", listener.local_addr()?);
     serve(listener, app()).await?;
     Ok(())

@@ -13,8 +13,8 @@
 use std::{env, time::Duration};
 
 use axum::Router;
-use sse_runtime::{Disconnect, Event, Result, Sse, routes, serve, sse_route};
-use tokio::{net::TcpListener, time::interval};
+use sse_runtime::{Disconnect, Event, Result, Sse, listen, routes, serve, sse_route};
+use tokio::time::interval;
 
 const DELAY: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_millis(15_000);
@@ -46,7 +46,7 @@ fn app() -> Router {
 async fn main() -> Result<()> {
     tracing_subscriber::fmt::init();
     let port = env::var("PORT").unwrap_or_else(|_| "3000".to_owned());
-    let listener = TcpListener::bind(format!("127.0.0.1:{port}")).await?;
+    let listener = listen(format!("127.0.0.1:{port}")).await?;
     println!("listening on http://{}", listener.local_addr()?);
     serve(listener, app()).await?;
     Ok(())

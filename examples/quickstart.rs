@@ -11,8 +11,8 @@
 use std::{env, time::Duration};
 
 use axum::{Router, response::Html, routing::get};
-use sse_runtime::{Disconnect, Result, Sse, routes, serve, sse_route};
-use tokio::{net::TcpListener, time::interval};
+use sse_runtime::{Disconnect, Result, Sse, listen, routes, serve, sse_route};
+use tokio::time::interval;
 
 /// Counts the seconds for as long as somebody listens.
 #[sse_route("/ticks")]
@@ -38,7 +38,7 @@ fn app() -> Router {
 async fn main() -> Result<()> {
     tracing_subscriber::fmt::init();
     let port = env::var("PORT").unwrap_or_else(|_| "3000".to_owned());
-    let listener = TcpListener::bind(format!("127.0.0.1:{port}")).await?;
+    let listener = listen(format!("127.0.0.1:{port}")).await?;
     println!("listening on http://{}", listener.local_addr()?);
     serve(listener, app()).await?;
     Ok(())

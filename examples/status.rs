@@ -22,8 +22,8 @@ use axum::{
     routing::get,
 };
 use serde::{Deserialize, Serialize};
-use sse_runtime::{Event, Result, Sse, routes, serve, sse_route};
-use tokio::{net::TcpListener, time::interval};
+use sse_runtime::{Event, Result, Sse, listen, routes, serve, sse_route};
+use tokio::time::interval;
 
 /// How often the job is looked at: more often than it moves, so that most looks find nothing new.
 const DELAY: Duration = Duration::from_millis(100);
@@ -85,7 +85,7 @@ fn app() -> Router {
 async fn main() -> Result<()> {
     tracing_subscriber::fmt::init();
     let port = env::var("PORT").unwrap_or_else(|_| "3000".to_owned());
-    let listener = TcpListener::bind(format!("127.0.0.1:{port}")).await?;
+    let listener = listen(format!("127.0.0.1:{port}")).await?;
     println!("listening on http://{}", listener.local_addr()?);
     serve(listener, app()).await?;
     Ok(())

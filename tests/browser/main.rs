@@ -18,7 +18,8 @@ async fn the_quickstart_page_shows_each_event_newest_first() {
 
     page.wait_until("events.children.length >= 3").await;
     assert_eq!(page.run("state.textContent").await, "Connected");
-    let ticks = page.run("[...events.children].map(line => line.firstChild.data).reverse().slice(0, 3)").await;
+    let ticks =
+        page.run("[...events.children].map(line => line.firstChild.data).reverse().slice(0, 3)").await;
     assert_eq!(ticks, json!(["tick 1", "tick 2", "tick 3"]));
 }
 

@@ -30,6 +30,7 @@ impl Page {
     pub(crate) async fn go_to(&self, url: &str) {
         let outcome = self.command("Page.navigate", json!({ "url": url })).await;
         assert!(outcome.get("errorText").is_none(), "{url}: {outcome}");
+        self.wait_until("document.readyState === 'complete'").await;
     }
 
     /// Goes to an address and answers that one request itself, with an empty page: scripts of the test
@@ -60,7 +61,7 @@ impl Page {
         let deadline = Instant::now() + LIMIT;
         while self.run(condition).await != Value::Bool(true) {
             if Instant::now() > deadline {
-                let text = self.run("document.body.innerText").await;
+                let text = self.run("document.body?.innerText").await;
                 panic!("not true after {LIMIT:?}: {condition}; the page says {text}");
             }
             sleep(GLANCE).await;
@@ -94,7 +95,8 @@ impl Page {
     /// Waits for an event of this tab, past or future, and returns its parameters.
     async fn event(&self, method: &str) -> Value {
         let mut events = self.devtools.events();
-        let wanted = |event: &&Value| event["method"] == method && event["sessionId"] == self.session.as_str();
+        let wanted =
+            |event: &&Value| event["method"] == method && event["sessionId"] == self.session.as_str();
         let arrived = events.wait_for(|events| events.iter().any(|event| wanted(&event)));
         let events = within_limit(method, arrived).await.expect("Chromium is connected");
         events.iter().rfind(wanted).map(|event| event["params"].clone()).expect("it has arrived")
