@@ -92,7 +92,18 @@ impl Example {
         outcome.await.unwrap_or_else(|| panic!("ended without the expected line: {:#?}", self.printed()))
     }
 
-    /// Asks it to end, as a service manager does (SIGTERM), and waits until it has.
+    /// How many files, sockets among them, it holds open.
+    ///
+    /// # Panics
+    /// When it has ended.
+    #[cfg(target_os = "linux")]
+    pub fn open_files(&self) -> usize {
+        let id = self.child.id().expect("the example is still running");
+        std::fs::read_dir(format!("/proc/{id}/fd")).expect("the process is ours").count()
+    }
+
+    /// Asks it to end, as a service manager does (SIGTERM), and waits until it has, and until the last it had
+    /// to say has been read.
     ///
     /// # Panics
     /// When it has ended before, or does not end in time.
@@ -100,7 +111,13 @@ impl Example {
         let id = self.child.id().expect("the example is still running");
         let pid = i32::try_from(id).ok().and_then(Pid::from_raw).expect("a process id is positive");
         kill_process(pid, Signal::TERM).expect("the process is ours");
-        within_limit("waiting for the example to end", self.child.wait()).await.expect("it can be waited for")
+        within_limit("waiting for the example to end", async {
+            let status = self.child.wait().await.expect("it can be waited for");
+            // Closed when both pipes are.
+            while self.printed.changed().await.is_ok() {}
+            status
+        })
+        .await
     }
 }
 

@@ -98,24 +98,6 @@ async fn messages_go_on_after_the_last_one_that_was_seen() {
 }
 
 #[tokio::test]
-async fn messages_say_goodbye_when_the_server_is_asked_to_end() {
-    let mut example = Example::start("messages").await;
-    let mut stream = get(example.address(), "/stream").await;
-    assert_eq!(stream.event().await.map(|event| event.name).as_deref(), Some("new_message"));
-
-    let ended = example.terminate().await;
-    let mut last = stream.event().await.expect("a last event");
-    while last.name == "new_message" {
-        last = stream.event().await.expect("a last event");
-    }
-    assert_eq!((last.name.as_str(), last.id.as_deref()), ("sse-bye", None));
-    assert!(last.retry.is_some(), "{last:?}");
-    assert_eq!(stream.event().await, None);
-    assert!(ended.success(), "{ended}");
-    example.wait_for_line(|line| line.contains("reason=ServerShutdown")).await;
-}
-
-#[tokio::test]
 async fn status_tells_each_change_once_then_ends_for_good() {
     let example = Example::start("status").await;
 
