@@ -102,7 +102,8 @@ impl Future for Respond {
 
 /// The head of a stream, for HEAD.
 pub(crate) fn head_only() -> Response {
-    streaming(Body::empty())
+    // A body of unknown length, so that no `content-length: 0` is announced for what GET would stream.
+    streaming(Body::from_stream(futures_util::stream::empty::<std::io::Result<bytes::Bytes>>()))
 }
 
 /// No `connection` header: it is illegal on HTTP/2, and HTTP/1.1 does not need it. No charset: a stream is UTF-8 by

@@ -337,8 +337,12 @@ impl Shared {
         if !state.buffer.is_empty() {
             let frame = self.take(&mut state);
             let senders = std::mem::take(&mut state.senders);
+            let ticking = state.ticking.is_some();
             drop(state);
             senders.into_iter().for_each(Waker::wake);
+            if !ticking {
+                self.keep_ticking();
+            }
             return Poll::Ready(Next::Frame(frame));
         }
         if state.ping_due {
@@ -509,7 +513,7 @@ impl Shared {
 
     // ---- time ----------------------------------------------------------------------------------------------------
 
-    /// Enters the stream with the ticker, once. A stream that never waits never gets here.
+    /// Enters the stream with the ticker, once. A stream that ends within its first poll never gets here.
     fn keep_ticking(self: &Arc<Self>) {
         if self.state().ticking.is_some() {
             return;
