@@ -70,28 +70,35 @@ fn axum_frame(bencher: Bencher<'_, '_>, event: impl FnMut() -> sse::Event + Send
     let events = stream::repeat_with(move || Ok::<_, Infallible>(event()));
     let mut body: Body = Sse::new(events).into_response().into_body();
     let mut cx = Context::from_waker(Waker::noop());
-    bencher.bench_local(|| -> Option<Bytes> {
-        match Pin::new(&mut body).poll_frame(&mut cx) {
+    bencher.bench_local(|| {
+        let next: Option<Bytes> = match Pin::new(&mut body).poll_frame(&mut cx) {
             Poll::Ready(Some(Ok(frame))) => frame.into_data().ok(),
             _ => None,
-        }
+        };
+        drop(black_box(next));
     });
+}
+
+/// Builds an axum event and drops it.
+fn axum_event(bencher: Bencher<'_, '_>, event: impl Fn() -> sse::Event + Sync) {
+    // Dropped in the loop, so that the allocator can hand out the same memory again, as it does in a server.
+    bencher.bench_local(|| drop(black_box(event())));
 }
 
 mod text_100_bytes {
     use super::*;
 
-    #[divan::bench]
+    #[divan::bench(sample_size = 1000)]
     fn ours(bencher: Bencher<'_, '_>) {
         super::ours(bencher, |event| event.data(black_box(TEXT)));
     }
 
-    #[divan::bench]
+    #[divan::bench(sample_size = 1000)]
     fn axum_event(bencher: Bencher<'_, '_>) {
-        bencher.bench_local(|| sse::Event::default().data(black_box(TEXT)));
+        super::axum_event(bencher, || sse::Event::default().data(black_box(TEXT)));
     }
 
-    #[divan::bench]
+    #[divan::bench(sample_size = 1000)]
     fn axum_frame(bencher: Bencher<'_, '_>) {
         super::axum_frame(bencher, || sse::Event::default().data(black_box(TEXT)));
     }
@@ -100,17 +107,17 @@ mod text_100_bytes {
 mod json_100_bytes {
     use super::*;
 
-    #[divan::bench]
+    #[divan::bench(sample_size = 1000)]
     fn ours(bencher: Bencher<'_, '_>) {
         super::ours(bencher, |event| event.json(black_box(&PRICE)));
     }
 
-    #[divan::bench]
+    #[divan::bench(sample_size = 1000)]
     fn axum_event(bencher: Bencher<'_, '_>) {
-        bencher.bench_local(|| sse::Event::default().json_data(black_box(&PRICE)).ok());
+        super::axum_event(bencher, || sse::Event::default().json_data(black_box(&PRICE)).unwrap_or_default());
     }
 
-    #[divan::bench]
+    #[divan::bench(sample_size = 1000)]
     fn axum_frame(bencher: Bencher<'_, '_>) {
         super::axum_frame(bencher, || {
             sse::Event::default().json_data(black_box(&PRICE)).unwrap_or_default()
@@ -121,7 +128,7 @@ mod json_100_bytes {
 mod name_id_and_text {
     use super::*;
 
-    #[divan::bench]
+    #[divan::bench(sample_size = 1000)]
     fn ours(bencher: Bencher<'_, '_>) {
         super::ours(bencher, |event| {
             event.name(black_box("new_message"))?;
@@ -130,9 +137,9 @@ mod name_id_and_text {
         });
     }
 
-    #[divan::bench]
+    #[divan::bench(sample_size = 1000)]
     fn axum_event(bencher: Bencher<'_, '_>) {
-        bencher.bench_local(|| {
+        super::axum_event(bencher, || {
             sse::Event::default()
                 .event(black_box("new_message"))
                 .id(black_box("k3-90817263"))
@@ -140,7 +147,7 @@ mod name_id_and_text {
         });
     }
 
-    #[divan::bench]
+    #[divan::bench(sample_size = 1000)]
     fn axum_frame(bencher: Bencher<'_, '_>) {
         super::axum_frame(bencher, || {
             sse::Event::default()
@@ -154,15 +161,15 @@ mod name_id_and_text {
 mod text_of_100_lines {
     use super::*;
 
-    #[divan::bench]
+    #[divan::bench(sample_size = 1000)]
     fn ours(bencher: Bencher<'_, '_>) {
         let text = format!("{TEXT}\n").repeat(100);
         super::ours(bencher, move |event| event.data(black_box(&text)));
     }
 
-    #[divan::bench]
+    #[divan::bench(sample_size = 1000)]
     fn axum_event(bencher: Bencher<'_, '_>) {
         let text = format!("{TEXT}\n").repeat(100);
-        bencher.bench_local(|| sse::Event::default().data(black_box(&text)));
+        super::axum_event(bencher, move || sse::Event::default().data(black_box(&text)));
     }
 }

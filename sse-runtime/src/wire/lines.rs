@@ -3,6 +3,7 @@
 
 /// Cuts the first line off `text`: the line without its end, and what follows the end. `None` for the rest means
 /// that `text` had no line end.
+#[inline]
 pub(super) fn split_line(text: &[u8]) -> (&[u8], Option<&[u8]>) {
     let Some(at) = memchr::memchr2(b'\r', b'\n', text) else {
         return (text, None);

@@ -20,11 +20,13 @@ mod encode;
 mod error;
 mod event;
 mod id;
+mod json;
 mod last_event_id;
 mod lines;
 mod message;
 mod name;
 mod outgoing;
+mod place;
 mod writer;
 
 pub(crate) use comment::{KEEP_ALIVE, encode_comment};
