@@ -52,8 +52,14 @@ struct Price {
     open: bool,
 }
 
-const PRICE: Price =
-    Price { symbol: "ACME", bid: 1_234_500, ask: 1_234_700, venue: "XETRA", sequence: 90_817_263, open: true };
+const PRICE: Price = Price {
+    symbol: "ACME",
+    bid: 1_234_500,
+    ask: 1_234_700,
+    venue: "XETRA",
+    sequence: 90_817_263,
+    open: true,
+};
 
 /// Writes the event into a buffer as a connection would: one that is reused and has room.
 fn ours(bencher: Bencher<'_, '_>, write: impl Fn(&mut EventWriter<'_>) -> Result<(), EventError> + Sync) {
@@ -119,9 +125,7 @@ mod json_100_bytes {
 
     #[divan::bench(sample_size = 1000)]
     fn axum_frame(bencher: Bencher<'_, '_>) {
-        super::axum_frame(bencher, || {
-            sse::Event::default().json_data(black_box(&PRICE)).unwrap_or_default()
-        });
+        super::axum_frame(bencher, || sse::Event::default().json_data(black_box(&PRICE)).unwrap_or_default());
     }
 }
 

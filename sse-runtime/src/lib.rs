@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod wire;
 
 pub use wire::{Event, EventError, EventId, EventName, EventWriter, Message, SseEvent};

@@ -116,10 +116,14 @@ impl<'a> EventWriter<'a> {
         if self.retry {
             return Err(EventError::Repeated { field: "retry" });
         }
-        self.room_for(MAX_RETRY_LINE)?;
+        let before = self.whole;
         self.retry_line(after);
-        self.retry = true;
-        Ok(())
+        let written = self.room_for(0);
+        if written.is_err() {
+            self.whole = before;
+        }
+        self.retry = written.is_ok();
+        written
     }
 
     /// Writes text as the data, a line of it on each `data:` line. `\r\n`, `\r` and `\n` all end a line, and the
