@@ -27,6 +27,8 @@ mod message;
 mod name;
 mod outgoing;
 mod place;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub(crate) use comment::{KEEP_ALIVE, encode_comment};
