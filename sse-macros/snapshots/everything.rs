@@ -1,0 +1,81 @@
+/// Streams one job.
+#[cfg(feature = "jobs")]
+#[expect(unused_variables)]
+#[deprecated]
+pub(crate) async fn r#async(
+    sse: Sse<JobEvent>,
+    id: u64,
+    State(jobs): State<Jobs>,
+    r#match: String,
+    Json(order): Json<Order>,
+) -> Result<(), AppError> {
+    sse.on_disconnect(on_disconnect);
+    async fn on_disconnect(gone: Disconnect) {}
+    Ok(())
+}
+#[cfg(feature = "jobs")]
+#[doc(hidden)]
+#[allow(non_camel_case_types)]
+#[allow(unused_variables)]
+#[deprecated]
+pub(crate) enum r#async {}
+#[cfg(feature = "jobs")]
+#[allow(unused_variables)]
+#[allow(deprecated)]
+impl r#async {
+    pub(crate) fn route<__S, __M>() -> crate::sse::Route<__S>
+    where
+        __S: ::core::clone::Clone + ::core::marker::Send + ::core::marker::Sync
+            + 'static,
+        __M: 'static,
+        State<Jobs>: crate::sse::__private::HeadArgument<__S>,
+        Json<Order>: crate::sse::__private::LastArgument<__S, __M>,
+    {
+        static __META: crate::sse::__private::Meta = crate::sse::__private::Meta::new(
+                ::core::concat!(::core::module_path!(), "::async"),
+                "/jobs/{id}/{match}",
+            )
+            .methods(
+                crate::sse::__private::MethodFilter::GET
+                    .or(crate::sse::__private::MethodFilter::POST),
+            )
+            .keep_alive(::core::option::Option::None)
+            .open_after(
+                ::core::option::Option::Some(
+                    crate::sse::__private::Duration::from_secs(0),
+                ),
+            )
+            .retry(crate::sse::__private::Duration::from_millis(1500))
+            .end("end")
+            .max_event(65536);
+        crate::sse::__private::route(
+            &__META,
+            |__stream, __params, (__head_1,), __last| {
+                let __id = <u64 as crate::sse::__private::PathArgument>::path_argument(
+                    __params,
+                    "id",
+                )?;
+                let __match = <String as crate::sse::__private::PathArgument>::path_argument(
+                    __params,
+                    "match",
+                )?;
+                ::core::result::Result::Ok(
+                    <Result<
+                        (),
+                        AppError,
+                    > as crate::sse::__private::Outcome>::run(
+                        r#async(
+                            <Sse<
+                                JobEvent,
+                            > as crate::sse::__private::Handle>::handle(__stream),
+                            __id,
+                            __head_1,
+                            __match,
+                            __last,
+                        ),
+                    ),
+                )
+            },
+        )
+    }
+}

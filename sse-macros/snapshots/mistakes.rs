@@ -1,0 +1,18 @@
+pub fn broken(sse: Sse) {}
+#[doc(hidden)]
+#[allow(non_camel_case_types)]
+pub enum broken {}
+impl broken {
+    pub fn route<__S>() -> ::sse_runtime::Route<__S> {
+        ::sse_runtime::__private::stub()
+    }
+}
+::core::compile_error! {
+    "there is no option `colour` (the options are methods, keep_alive, retry, open_after, send_timeout, max_age, end, max_event, bare, crate)"
+}
+::core::compile_error! {
+    "a path starts with `/`; write \"/:id\""
+}
+::core::compile_error! {
+    "a handler is asynchronous; write `async fn broken`"
+}

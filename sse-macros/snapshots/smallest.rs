@@ -1,0 +1,32 @@
+async fn ticks(sse: Sse) {
+    sse.send("tick").await;
+}
+#[doc(hidden)]
+#[allow(non_camel_case_types)]
+enum ticks {}
+impl ticks {
+    fn route<__S, __M>() -> ::sse_runtime::Route<__S>
+    where
+        __S: ::core::clone::Clone + ::core::marker::Send + ::core::marker::Sync
+            + 'static,
+        __M: 'static,
+        (): ::sse_runtime::__private::LastArgument<__S, __M>,
+    {
+        static __META: ::sse_runtime::__private::Meta = ::sse_runtime::__private::Meta::new(
+            ::core::concat!(::core::module_path!(), "::ticks"),
+            "/ticks",
+        );
+        ::sse_runtime::__private::route(
+            &__META,
+            |__stream, _, (), ()| {
+                ::core::result::Result::Ok(
+                    <() as ::sse_runtime::__private::Outcome>::run(
+                        ticks(
+                            <Sse as ::sse_runtime::__private::Handle>::handle(__stream),
+                        ),
+                    ),
+                )
+            },
+        )
+    }
+}

@@ -1,0 +1,406 @@
+//! What each argument stands for: the handle, a path parameter, or an axum extractor.
+//!
+//! The first argument is the handle. An argument named like a path parameter takes its value. All others are
+//! extractors, the last of which may read the body. A parameter without an argument and an argument without
+//! a parameter are one mistake if the one looks like a misspelling of the other, and two if not.
+
+use super::{options::Options, path::Path, types};
+use crate::{diagnostics::Diagnostics, suggest};
+use syn::{FnArg, Ident, LitStr, Pat, PatType, Signature, Type, ext::IdentExt, spanned::Spanned};
+
+/// axum's tuples of extractors end here.
+const MOST_HEADS: usize = 16;
+
+/// A handler's arguments, each with its meaning.
+pub(crate) struct Arguments<'a> {
+    pub(crate) handle: Handle<'a>,
+    /// Behind the handle, in the order of the signature.
+    pub(crate) rest: Vec<Argument<'a>>,
+}
+
+/// The first argument.
+pub(crate) struct Handle<'a> {
+    /// Absent if the pattern is not a plain name.
+    pub(crate) name: Option<&'a Ident>,
+    pub(crate) ty: &'a Type,
+}
+
+/// Any argument but the first.
+pub(crate) enum Argument<'a> {
+    /// Takes the value of a path parameter.
+    Parameter { name: String, ty: &'a Type },
+    /// An extractor that reads the request's head.
+    Head(&'a Type),
+    /// The last extractor, which may read the body.
+    Last(&'a Type),
+}
+
+/// Gives each argument its meaning, or reports why it has none.
+///
+/// `path` is `None` if it has mistakes of its own: then nothing is said about parameters.
+pub(crate) fn validate<'a>(
+    signature: &'a Signature,
+    literal: Option<&LitStr>,
+    path: Option<&Path>,
+    options: Option<&Options>,
+    found: &mut Diagnostics,
+) -> Option<Arguments<'a>> {
+    let inputs: Vec<&PatType> = signature
+        .inputs
+        .iter()
+        .filter_map(|input| match input {
+            FnArg::Typed(argument) => Some(argument),
+            FnArg::Receiver(_) => None,
+        })
+        .collect();
+    if inputs.len() < signature.inputs.len() {
+        // `self` has been reported, and what is meant behind it is anybody's guess.
+        return None;
+    }
+    conditional(&inputs, found);
+    let (handle, rest) = split_off_handle(signature, &inputs, path, found);
+    let mut binding = Binding::new(&rest, path);
+    if path.is_some() {
+        binding.report_unbound(literal, options, found);
+    }
+    report_bodies(&binding.extractors, options, found);
+    let extractors = binding.extractors.len();
+    let mut nth = 0;
+    let rest = rest
+        .iter()
+        .map(|argument| match parameter_of(argument, path) {
+            Some(name) => Argument::Parameter { name: name.to_owned(), ty: &argument.ty },
+            None => {
+                nth += 1;
+                if nth == extractors { Argument::Last(&argument.ty) } else { Argument::Head(&argument.ty) }
+            }
+        })
+        .collect();
+    Some(Arguments { handle: handle?, rest })
+}
+
+/// `#[cfg]` on an argument would change the handler's arity behind our back.
+fn conditional(inputs: &[&PatType], found: &mut Diagnostics) {
+    for attribute in inputs.iter().flat_map(|input| &input.attrs) {
+        if attribute.path().is_ident("cfg") {
+            found.over(
+                attribute,
+                "an argument of a route cannot be conditional; put `#[cfg]` on two whole handlers",
+            );
+        }
+    }
+}
+
+/// Finds the handle, in its place or, with a message, in another.
+fn split_off_handle<'a>(
+    signature: &Signature,
+    inputs: &[&'a PatType],
+    path: Option<&Path>,
+    found: &mut Diagnostics,
+) -> (Option<Handle<'a>>, Vec<&'a PatType>) {
+    let name = &signature.ident;
+    let Some((first, behind)) = inputs.split_first() else {
+        found.at(
+            signature.paren_token.span.join(),
+            format!("a handler needs its handle to send with: `async fn {name}(sse: Sse)`"),
+        );
+        return (None, Vec::new());
+    };
+    let handles: Vec<&&PatType> = behind.iter().filter(|input| types::is_handle(&input.ty)).collect();
+    if types::is_handle(&first.ty) || (handles.is_empty() && !plainly_not_handle(first, path)) {
+        for second in handles {
+            found.over(second, "a handler has one handle, its first argument; `clone()` it for a second");
+        }
+        let others = behind.iter().copied().filter(|input| !types::is_handle(&input.ty)).collect();
+        return (Some(Handle { name: plain_name(first), ty: &first.ty }), others);
+    }
+    match handles.first() {
+        Some(late) => found.over(late, "the handle is the first argument; move it in front of the others"),
+        None => found.over(
+            first,
+            format!("the first argument is the handle; put it in front: `async fn {name}(sse: Sse, ..)`"),
+        ),
+    }
+    (None, inputs.iter().copied().filter(|input| !types::is_handle(&input.ty)).collect())
+}
+
+/// An alias may hide a handle, so only what cannot be one is refused by its looks.
+fn plainly_not_handle(argument: &PatType, path: Option<&Path>) -> bool {
+    !matches!(unwrap(&argument.pat), Pat::Ident(_) | Pat::Wild(_))
+        || types::is_plain(&argument.ty)
+        || types::is_extractor(&argument.ty)
+        || matches!(&*argument.ty, Type::Reference(_) | Type::ImplTrait(_))
+        || parameter_of(argument, path).is_some()
+}
+
+/// A pattern that is nothing but a name, perhaps `mut`.
+fn plain_name(argument: &PatType) -> Option<&Ident> {
+    match unwrap(&argument.pat) {
+        Pat::Ident(pattern) if pattern.subpat.is_none() => Some(&pattern.ident),
+        _ => None,
+    }
+}
+
+fn unwrap(pattern: &Pat) -> &Pat {
+    match pattern {
+        Pat::Paren(inner) => unwrap(&inner.pat),
+        pattern => pattern,
+    }
+}
+
+/// The path parameter that an argument is named after. `_id` is an unused `id`.
+fn parameter_of<'p>(argument: &PatType, path: Option<&'p Path>) -> Option<&'p str> {
+    let name = plain_name(argument)?.unraw().to_string();
+    let find = |name: &str| path?.parameters.iter().map(String::as_str).find(|parameter| *parameter == name);
+    find(&name).or_else(|| find(name.strip_prefix('_')?))
+}
+
+/// Path parameters against arguments.
+struct Binding<'a, 'p> {
+    extractors: Vec<&'a PatType>,
+    /// Parameters that no argument is named after.
+    unbound: Vec<&'p str>,
+}
+
+impl<'a, 'p> Binding<'a, 'p> {
+    fn new(rest: &[&'a PatType], path: Option<&'p Path>) -> Self {
+        let mut unbound: Vec<&str> =
+            path.map(|path| path.parameters.iter().map(String::as_str).collect()).unwrap_or_default();
+        let mut extractors = Vec::new();
+        for argument in rest {
+            match parameter_of(argument, path) {
+                Some(name) => unbound.retain(|parameter| *parameter != name),
+                None => extractors.push(*argument),
+            }
+        }
+        Binding { extractors, unbound }
+    }
+
+    fn report_unbound(
+        &mut self,
+        literal: Option<&LitStr>,
+        options: Option<&Options>,
+        found: &mut Diagnostics,
+    ) {
+        let Binding { extractors, unbound } = self;
+        let reads_path = extractors.iter().any(|extractor| types::reads_path(&extractor.ty));
+        let last = extractors.len().saturating_sub(1);
+        // If the options are wrong, the route may well be meant to have a body.
+        let may_have_body = !options.is_some_and(Options::only_get);
+        // An argument that is reported is taken off the list: its place among the extractors means nothing.
+        let mut nth = 0;
+        extractors.retain(|argument| {
+            let is_last = nth == last;
+            nth += 1;
+            let Some(name) = plain_name(argument) else { return true };
+            let written = name.unraw().to_string();
+            let plain = types::is_plain(&argument.ty);
+            let is_string = types::name(&argument.ty).as_deref() == Some("String");
+            if is_string && is_last && may_have_body && suggest::nearest(&written, unbound.iter().copied()).is_none() {
+                return true;
+            }
+            let near = suggest::nearest(&written, unbound.iter().copied());
+            let meant = match near {
+                Some(near) if plain || !types::is_extractor(&argument.ty) => Some(near),
+                // One plain argument and one parameter left over: they were meant for each other.
+                _ if plain && !reads_path => unbound.first().copied(),
+                _ => None,
+            };
+            if let Some(meant) = meant {
+                unbound.retain(|parameter| *parameter != meant);
+                let message = format!("the path has no `{{{written}}}`; did you mean `{meant}`?");
+                found.over(name, message);
+                return false;
+            }
+            if plain {
+                let body = if is_string && may_have_body { ", or move it to the end to read the body" } else { "" };
+                found.over(
+                    argument,
+                    format!(
+                        "the path has no `{{{written}}}`; add it to the path, or take the value from an extractor \
+                         such as `Query(..)`{body}"
+                    ),
+                );
+            }
+            !plain
+        });
+        if reads_path {
+            return;
+        }
+        for parameter in unbound.iter() {
+            let span = literal.map_or_else(proc_macro2::Span::call_site, LitStr::span);
+            found.at(
+                span,
+                format!(
+                    "no argument takes `{{{parameter}}}`; add one named after it: `{}: String`",
+                    argument_name(parameter)
+                ),
+            );
+        }
+    }
+}
+
+/// How an argument with this name is written.
+fn argument_name(parameter: &str) -> String {
+    if syn::parse_str::<Ident>(parameter).is_ok() { parameter.to_owned() } else { format!("r#{parameter}") }
+}
+
+fn report_bodies(extractors: &[&PatType], options: Option<&Options>, found: &mut Diagnostics) {
+    let only_get = options.is_some_and(Options::only_get);
+    for (position, argument) in extractors.iter().enumerate() {
+        let Some(name) = types::body_extractor(&argument.ty) else { continue };
+        if only_get && types::needs_body(&argument.ty) {
+            found.at(
+                argument.ty.span(),
+                format!("`{name}` reads a body, and a GET request has none; add `methods = [\"POST\"]` to the route"),
+            );
+        } else if position + 1 < extractors.len() {
+            found.at(
+                argument.ty.span(),
+                format!(
+                    "`{name}` reads the body, which can be read once, at the end; make it the last argument"
+                ),
+            );
+        }
+    }
+    if let Some(surplus) = extractors.get(MOST_HEADS + 1) {
+        found.over(
+            surplus,
+            format!("a handler can have {} extractors; join some into one of your own", MOST_HEADS + 1),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The meaning of each argument, or the mistakes.
+    fn bind(path: &str, options: &str, arguments: &str) -> Result<Vec<String>, Vec<String>> {
+        let mut found = Diagnostics::new();
+        let attribute = super::super::attribute::Attribute::parse(
+            format!("{path:?}, {options}").parse().unwrap(),
+            &mut found,
+        );
+        let options = Options::validate(&attribute, &mut found);
+        let signature: Signature = syn::parse_str(&format!("async fn f({arguments})")).unwrap();
+        let literal = attribute.path.as_ref();
+        let path = Path::parse(path).ok();
+        let arguments = validate(&signature, literal, path.as_ref(), Some(&options), &mut found);
+        if !found.is_empty() {
+            return Err(found.messages());
+        }
+        Ok(arguments
+            .unwrap()
+            .rest
+            .iter()
+            .map(|argument| match argument {
+                Argument::Parameter { name, .. } => format!("parameter {name}"),
+                Argument::Head(ty) => format!("head {}", types::name(ty).unwrap_or_default()),
+                Argument::Last(ty) => format!("last {}", types::name(ty).unwrap_or_default()),
+            })
+            .collect())
+    }
+
+    fn mistake(path: &str, options: &str, arguments: &str) -> String {
+        let mistakes = bind(path, options, arguments).expect_err(arguments);
+        assert_eq!(mistakes.len(), 1, "{path} {arguments}: {mistakes:?}");
+        mistakes.into_iter().next().unwrap()
+    }
+
+    #[test]
+    fn arguments_bind_by_name_and_the_rest_are_extractors() {
+        let arguments = "sse: Sse, State(jobs): State<Jobs>, id: u64, user: AuthUser, Query(q): Query<Page>";
+        assert_eq!(
+            bind("/jobs/{id}", "", arguments).unwrap(),
+            ["head State", "parameter id", "head AuthUser", "last Query"]
+        );
+    }
+
+    #[test]
+    fn a_raw_name_binds_a_keyword_and_an_underscore_an_unused_parameter() {
+        assert_eq!(bind("/{match}", "", "sse: Sse, r#match: String").unwrap(), ["parameter match"]);
+        assert_eq!(bind("/{id}", "", "sse: Sse, _id: String").unwrap(), ["parameter id"]);
+        assert_eq!(bind("/{id}", "", "sse: Sse, mut id: String").unwrap(), ["parameter id"]);
+    }
+
+    #[test]
+    fn the_last_extractor_may_stand_before_a_parameter() {
+        let arguments = "sse: Sse, Json(order): Json<Order>, id: u64";
+        assert_eq!(bind("/{id}", "methods = [\"POST\"]", arguments).unwrap(), ["last Json", "parameter id"]);
+    }
+
+    #[test]
+    fn an_alias_of_the_handle_is_left_to_the_compiler() {
+        assert_eq!(bind("/", "", "_: Events").unwrap(), [""; 0]);
+        assert_eq!(bind("/", "", "events: my::Events<u8>").unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn a_missing_or_misplaced_handle_is_one_mistake() {
+        assert!(mistake("/{id}", "", "id: u64").contains("put it in front"));
+        assert!(mistake("/", "", "State(s): State<u8>").contains("put it in front"));
+        assert!(mistake("/{id}", "", "id: u64, sse: Sse").contains("move it in front"));
+        assert!(mistake("/", "", "jobs: Jobs, sse: Sse<E>").contains("move it in front"));
+        assert!(mistake("/", "", "a: Sse, b: Sse").contains("one handle"));
+        let signature: Signature = syn::parse_str("async fn f()").unwrap();
+        let mut found = Diagnostics::new();
+        assert!(validate(&signature, None, None, None, &mut found).is_none());
+        assert!(found.messages()[0].contains("async fn f(sse: Sse)"));
+    }
+
+    #[test]
+    fn a_parameter_without_an_argument_is_refused_unless_an_extractor_reads_the_path() {
+        assert!(mistake("/{id}", "", "sse: Sse").contains("`id: String`"));
+        assert!(mistake("/{match}", "", "sse: Sse").contains("`r#match: String`"));
+        assert_eq!(bind("/{a}/{b}", "", "sse: Sse").unwrap_err().len(), 2);
+        assert!(bind("/{a}/{b}", "", "sse: Sse, Path(all): Path<(u8, u8)>").is_ok());
+        assert!(bind("/{a}", "", "sse: Sse, request: Request").is_ok());
+    }
+
+    #[test]
+    fn an_argument_without_a_parameter_is_refused_if_it_is_plain() {
+        assert!(mistake("/", "", "sse: Sse, id: u64").contains("no `{id}`; add it"));
+        assert!(mistake("/", "", "sse: Sse, name: String").contains("no `{name}`; add it"));
+        assert!(mistake("/", "", "sse: Sse, page: Option<u32>").contains("Query"));
+        assert!(bind("/", "", "sse: Sse, user: AuthUser").is_ok());
+        assert!(bind("/", "methods = [\"POST\"]", "sse: Sse, text: String").is_ok());
+        let not_last = mistake("/", "methods = [\"POST\"]", "sse: Sse, text: String, user: AuthUser");
+        assert!(not_last.contains("move it to the end"), "{not_last}");
+    }
+
+    #[test]
+    fn a_misspelt_name_is_one_mistake_for_the_pair() {
+        assert!(mistake("/{symbol}", "", "sse: Sse, simbol: String").contains("did you mean `symbol`?"));
+        assert!(mistake("/{job_id}", "", "sse: Sse, jobid: JobId").contains("did you mean `job_id`?"));
+        assert!(mistake("/{id}", "", "sse: Sse, job: u64").contains("did you mean `id`?"));
+        assert!(
+            mistake("/{symbol}", "methods = [\"POST\"]", "sse: Sse, simbol: String")
+                .contains("mean `symbol`")
+        );
+    }
+
+    #[test]
+    fn a_body_is_read_last_and_not_on_get() {
+        let post = "methods = [\"POST\"]";
+        assert!(mistake("/", "", "sse: Sse, Json(a): Json<A>").contains("methods = [\"POST\"]"));
+        assert!(
+            mistake("/", "", "sse: Sse, Json(a): Json<A>, State(b): State<B>")
+                .contains("methods = [\"POST\"]")
+        );
+        assert!(
+            mistake("/", post, "sse: Sse, Json(a): Json<A>, State(b): State<B>").contains("make it the last")
+        );
+        assert!(
+            mistake("/", "", "sse: Sse, Form(a): Form<A>, State(b): State<B>").contains("make it the last")
+        );
+        assert!(bind("/", "", "sse: Sse, Form(a): Form<A>").is_ok());
+        assert!(bind("/", "", "sse: Sse, request: Request").is_ok());
+        assert!(bind("/", "methods = [\"GET\", \"POST\"]", "sse: Sse, Json(a): Json<A>").is_ok());
+    }
+
+    #[test]
+    fn an_argument_cannot_be_conditional() {
+        assert!(mistake("/", "", "sse: Sse, #[cfg(unix)] user: AuthUser").contains("two whole handlers"));
+    }
+}

@@ -1,0 +1,205 @@
+//! A scan over the handler's tokens for the few things worth knowing before the compiler does.
+//!
+//! Not a parser: it looks for short runs of tokens, at any depth, and leaves everything else alone.
+
+use crate::diagnostics::Diagnostics;
+use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+use syn::LitStr;
+
+/// Looks through a whole body: reports mistakes, and returns the name of a nested hook.
+pub(crate) fn scan(body: &Group, found: &mut Diagnostics) -> Option<Ident> {
+    let tokens: Vec<TokenTree> = body.stream().into_iter().collect();
+    let mut scan = Scan { found, yield_seen: false };
+    scan.tokens(&tokens);
+    nested_hook(&tokens)
+}
+
+/// `async fn on_disconnect(` directly in the body, not in a block or a nested item.
+fn nested_hook(tokens: &[TokenTree]) -> Option<Ident> {
+    tokens.windows(4).find_map(|window| match window {
+        [
+            TokenTree::Ident(asynchronous),
+            TokenTree::Ident(function),
+            TokenTree::Ident(name),
+            TokenTree::Group(_),
+        ] if asynchronous == "async" && function == "fn" && name == "on_disconnect" => Some(name.clone()),
+        _ => None,
+    })
+}
+
+struct Scan<'a> {
+    found: &'a mut Diagnostics,
+    /// One handler written as a generator is one mistake, however often it yields.
+    yield_seen: bool,
+}
+
+impl Scan<'_> {
+    fn tokens(&mut self, tokens: &[TokenTree]) {
+        let mut rest = tokens;
+        while let Some((first, behind)) = rest.split_first() {
+            match first {
+                TokenTree::Ident(word) if word == "yield" && !self.yield_seen => {
+                    self.yield_seen = true;
+                    self.found
+                        .at(word.span(), "a handler has no `yield`; send each event: `sse.send(..).await`");
+                }
+                TokenTree::Ident(_) | TokenTree::Punct(_) => self.literal(rest),
+                TokenTree::Group(group) => self.group(group),
+                TokenTree::Literal(_) => {}
+            }
+            rest = match behind {
+                // `stream! { .. }` and its kind have a `yield` of their own.
+                [TokenTree::Punct(bang), TokenTree::Group(group), after @ ..]
+                    if bang.as_char() == '!' && matches!(first, TokenTree::Ident(_)) =>
+                {
+                    let outside = std::mem::replace(&mut self.yield_seen, true);
+                    self.group(group);
+                    self.yield_seen = outside;
+                    after
+                }
+                _ => behind,
+            };
+        }
+    }
+
+    fn group(&mut self, group: &Group) {
+        let tokens: Vec<TokenTree> = group.stream().into_iter().collect();
+        self.tokens(&tokens);
+    }
+
+    /// A call at the head of `tokens` whose only argument is a literal that the wire cannot carry.
+    fn literal(&mut self, tokens: &[TokenTree]) {
+        let call = match tokens {
+            [
+                TokenTree::Ident(ty),
+                TokenTree::Punct(first),
+                TokenTree::Punct(second),
+                TokenTree::Ident(function),
+                TokenTree::Group(arguments),
+                ..,
+            ] if first.as_char() == ':' && second.as_char() == ':' => {
+                match (ty.to_string().as_str(), function.to_string().as_str()) {
+                    ("Event", "new") | ("EventName", "new" | "from_static") => Some((Field::Name, arguments)),
+                    ("EventId", "new" | "from_static") => Some((Field::Id, arguments)),
+                    _ => None,
+                }
+            }
+            [TokenTree::Punct(dot), TokenTree::Ident(method), TokenTree::Group(arguments), ..]
+                if dot.as_char() == '.' && method == "id" =>
+            {
+                Some((Field::Id, arguments))
+            }
+            _ => None,
+        };
+        let Some((field, arguments)) = call else { return };
+        if arguments.delimiter() != Delimiter::Parenthesis {
+            return;
+        }
+        if let Some(literal) = only_literal(arguments.stream()) {
+            if let Some(message) = field.refuse(&literal.value()) {
+                self.found.at(literal.span(), message);
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Field {
+    Name,
+    Id,
+}
+
+impl Field {
+    /// The runtime refuses the same texts when they are no literals.
+    fn refuse(self, text: &str) -> Option<String> {
+        let field = match self {
+            Field::Name => "an event name",
+            Field::Id => "an event id",
+        };
+        let bad = match text.chars().find(|c| matches!(c, '\r' | '\n' | '\0')) {
+            Some('\r') => "a carriage return (`\\r`)",
+            Some('\n') => "a newline (`\\n`)",
+            Some(_) => "NUL (`\\0`)",
+            None => {
+                return match self {
+                    Field::Name if text.is_empty() => Some(
+                        "an event name cannot be empty; for an event without one, send the text itself"
+                            .to_owned(),
+                    ),
+                    _ => None,
+                };
+            }
+        };
+        Some(format!("{field} is one line of text, so it cannot contain {bad}; put it into the data"))
+    }
+}
+
+fn only_literal(arguments: TokenStream) -> Option<LitStr> {
+    let mut tokens = arguments.into_iter();
+    let first = tokens.next()?;
+    match tokens.next() {
+        None => {}
+        Some(TokenTree::Punct(comma)) if comma.as_char() == ',' => {}
+        Some(_) => return None,
+    }
+    syn::parse2(first.into()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scan_text(text: &str) -> (Option<String>, Vec<String>) {
+        let mut found = Diagnostics::new();
+        let body = Group::new(Delimiter::Brace, text.parse().unwrap());
+        let hook = scan(&body, &mut found).map(|hook| hook.to_string());
+        (hook, found.messages())
+    }
+
+    #[test]
+    fn a_nested_hook_is_found_only_at_the_top() {
+        let hook = "async fn on_disconnect(gone: Disconnect) {}";
+        assert_eq!(scan_text(&format!("use x; {hook} work();")).0.as_deref(), Some("on_disconnect"));
+        assert_eq!(scan_text(&format!("{{ {hook} }} work();")).0, None);
+        assert_eq!(scan_text("fn on_disconnect() {}").0, None);
+        assert_eq!(scan_text("sse.on_disconnect(|gone| async {});").0, None);
+    }
+
+    #[test]
+    fn yield_is_one_mistake_unless_a_macro_has_its_own() {
+        assert_eq!(scan_text("loop { yield 1; yield 2; }").1.len(), 1);
+        assert_eq!(scan_text("let s = stream! { yield 1; }; yield 2;").1.len(), 1);
+        assert_eq!(scan_text("let s = async_stream::stream! { for i in x { yield i; } };").1.len(), 0);
+        assert_eq!(scan_text("let yields = r#yield;").1.len(), 0);
+    }
+
+    #[test]
+    fn names_and_ids_of_several_lines_are_refused() {
+        for text in [
+            r#"sse.send(Event::new("a\nb")).await;"#,
+            r#"Event::new("a\rb");"#,
+            r#"sse_runtime::Event::new("a\0b", );"#,
+            r#"Event::new("");"#,
+            r#"event.id("1\n2");"#,
+            r#"EventName::from_static("a\nb");"#,
+            r#"EventId::new("a\nb");"#,
+            r#"if x { vec![Event::new("ok").id("a\nb")] }"#,
+            "Event::new(r\"a\nb\");",
+        ] {
+            assert_eq!(scan_text(text).1.len(), 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn other_literals_are_left_alone() {
+        for text in [
+            r#"Event::new("name").id("7").data("a\nb");"#,
+            r#"Other::new("a\nb");"#,
+            r#"Event::new(name("a\nb"));"#,
+            r#"Event::new("a\nb".trim());"#,
+            r#"event.id("");"#,
+        ] {
+            assert_eq!(scan_text(text).1, [""; 0], "{text}");
+        }
+    }
+}

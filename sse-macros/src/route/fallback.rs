@@ -1,0 +1,43 @@
+//! What is emitted for a handler with mistakes: their messages, and enough of the rest that nothing else
+//! breaks. The function stays, so the editor goes on to complete and to check its body; its route stays too,
+//! in name, so that `routes![..]` does not complain about it a second time.
+
+use super::{attribute::Attribute, function::Function, model, twin::Twin};
+use crate::diagnostics::Diagnostics;
+use proc_macro2::TokenStream;
+use quote::quote;
+
+/// The item as it came: it is no function, so there is no route to stand in for.
+pub(crate) fn without_route(item: TokenStream, found: Diagnostics) -> TokenStream {
+    let errors = found.into_compile_errors();
+    quote! {
+        #item
+        #errors
+    }
+}
+
+/// The function as it came, and a route that is never called.
+pub(crate) fn with_stub(attribute: &Attribute, function: &Function, found: Diagnostics) -> TokenStream {
+    let errors = found.into_compile_errors();
+    if function.signature.receiver().is_some() {
+        // A method: a type beside it, inside its `impl`, would be one more mistake. So would the errors, as
+        // items, if they did not stand where items of an `impl` may: macro calls may.
+        return quote! {
+            #function
+            #errors
+        };
+    }
+    let root = model::root(attribute).unwrap_or_else(|_| model::default_root());
+    let twin = Twin::of(function);
+    let visibility = &twin.visibility;
+    let stub = twin.emit(&quote! {
+        #visibility fn route<__S>() -> #root::Route<__S> {
+            #root::__private::stub()
+        }
+    });
+    quote! {
+        #function
+        #stub
+        #errors
+    }
+}

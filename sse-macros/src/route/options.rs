@@ -1,0 +1,293 @@
+//! Settings become typed options, or mistakes at their values.
+
+use super::{
+    attribute::{Attribute, Key, Setting},
+    values::{self, Method},
+};
+use crate::diagnostics::Diagnostics;
+use std::time::Duration;
+use syn::{
+    Expr, ExprArray, LitInt, LitStr,
+    parse::{Parse, ParseStream, Parser},
+};
+
+/// A duration that `"off"` can switch off.
+pub(crate) type Limit = Option<Duration>;
+
+/// The options of a valid route. `None` is one that was not given: its default is the runtime's to choose.
+#[derive(Default)]
+pub(crate) struct Options {
+    pub(crate) methods: Option<Vec<Method>>,
+    pub(crate) keep_alive: Option<Limit>,
+    pub(crate) retry: Option<Duration>,
+    pub(crate) open_after: Option<Limit>,
+    pub(crate) send_timeout: Option<Limit>,
+    pub(crate) max_age: Option<Limit>,
+    pub(crate) end: Option<LitStr>,
+    pub(crate) max_event: Option<usize>,
+    pub(crate) bare: bool,
+}
+
+impl Options {
+    /// A value that was refused leaves its option unset.
+    pub(crate) fn validate(attribute: &Attribute, found: &mut Diagnostics) -> Self {
+        let mut options = Options::default();
+        for setting in &attribute.settings {
+            match setting.key {
+                Key::Methods => options.methods = methods(setting, found),
+                Key::KeepAlive => options.keep_alive = limit(setting, Zero::Refused, found),
+                Key::Retry => options.retry = retry(setting, found),
+                Key::OpenAfter => options.open_after = limit(setting, Zero::Allowed, found),
+                Key::SendTimeout => options.send_timeout = limit(setting, Zero::Refused, found),
+                Key::MaxAge => options.max_age = limit(setting, Zero::Refused, found),
+                Key::End => options.end = end(setting, found),
+                Key::MaxEvent => options.max_event = max_event(setting, found),
+                Key::Bare => options.bare = bare(setting, found),
+                // Needed whether or not the rest is valid: see `model::root`.
+                Key::Crate => {}
+            }
+        }
+        if options.bare {
+            for setting in &attribute.settings {
+                let why = match setting.key {
+                    Key::End => "sends an event at the end",
+                    Key::Retry => "is sent in an event",
+                    _ => continue,
+                };
+                let name = setting.key.name();
+                found.at(
+                    setting.name.span(),
+                    format!(
+                        "`{name}` {why}, but a `bare` route adds no event of its own; remove one of the two"
+                    ),
+                );
+            }
+        }
+        options
+    }
+
+    /// Whether the route answers GET alone, and so never sees a body.
+    pub(crate) fn only_get(&self) -> bool {
+        self.methods.as_deref().is_none_or(|methods| methods == [Method::Get])
+    }
+}
+
+#[derive(PartialEq)]
+enum Zero {
+    Allowed,
+    Refused,
+}
+
+/// Reads the value as a `T`, or says how it is written.
+fn value<T: Parse>(setting: &Setting, found: &mut Diagnostics) -> Option<T> {
+    let tokens = setting.value.clone()?;
+    match syn::parse2(tokens.clone()) {
+        Ok(value) => Some(value),
+        Err(_) => {
+            found.over(tokens, format!("write `{}`", setting.key.form()));
+            None
+        }
+    }
+}
+
+/// Hands the text of a string value to `read`, and its refusal back to the user.
+fn text<T>(
+    setting: &Setting,
+    found: &mut Diagnostics,
+    read: impl FnOnce(&str) -> Result<T, String>,
+) -> Option<T> {
+    let literal: LitStr = value(setting, found)?;
+    refuse_at(&literal, found, read(&literal.value()))
+}
+
+fn refuse_at<T>(literal: &LitStr, found: &mut Diagnostics, result: Result<T, String>) -> Option<T> {
+    result.map_err(|message| found.at(literal.span(), message)).ok()
+}
+
+fn limit(setting: &Setting, zero: Zero, found: &mut Diagnostics) -> Option<Limit> {
+    text(setting, found, |text| match text {
+        "off" => Ok(None),
+        text => match values::duration(text)? {
+            Duration::ZERO if zero == Zero::Refused => {
+                let name = setting.key.name();
+                Err(format!("`{name}` must be positive; to switch it off, write `{name} = \"off\"`"))
+            }
+            duration => Ok(Some(duration)),
+        },
+    })
+}
+
+fn retry(setting: &Setting, found: &mut Diagnostics) -> Option<Duration> {
+    text(setting, found, |text| match text {
+        "off" => Err("a client always has a delay before it reconnects; to leave it to the client, remove \
+                      `retry`"
+            .to_owned()),
+        text => match values::duration(text)? {
+            Duration::ZERO => {
+                Err("`retry` must be positive: clients would reconnect without a pause".to_owned())
+            }
+            duration => Ok(duration),
+        },
+    })
+}
+
+fn end(setting: &Setting, found: &mut Diagnostics) -> Option<LitStr> {
+    let name: LitStr = value(setting, found)?;
+    refuse_at(&name, found, values::end_event(&name.value())).map(|()| name)
+}
+
+fn bare(setting: &Setting, found: &mut Diagnostics) -> bool {
+    if let Some(value) = &setting.value {
+        found.over(value, "`bare` takes no value; write `bare` alone");
+    }
+    true
+}
+
+/// `"256KiB"`, or a plain number of bytes.
+enum Size {
+    Text(LitStr),
+    Bytes(LitInt),
+}
+
+impl Parse for Size {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        if input.peek(LitInt) { input.parse().map(Size::Bytes) } else { input.parse().map(Size::Text) }
+    }
+}
+
+fn max_event(setting: &Setting, found: &mut Diagnostics) -> Option<usize> {
+    match value(setting, found)? {
+        Size::Text(literal) => refuse_at(&literal, found, values::size(&literal.value())),
+        Size::Bytes(number) => match number.base10_parse::<usize>() {
+            Ok(bytes) if bytes > 0 && matches!(number.suffix(), "" | "usize") => Some(bytes),
+            _ => {
+                let form = setting.key.form();
+                found.at(number.span(), format!("write a positive number of bytes, or a size: `{form}`"));
+                None
+            }
+        },
+    }
+}
+
+fn methods(setting: &Setting, found: &mut Diagnostics) -> Option<Vec<Method>> {
+    let tokens = setting.value.clone()?;
+    let form = Key::Methods.form();
+    let Ok(array) = ExprArray::parse_list.parse2(tokens.clone()) else {
+        match syn::parse2::<LitStr>(tokens.clone()) {
+            Ok(literal) => {
+                let name = literal.value().to_ascii_uppercase();
+                found.over(tokens, format!("`methods` is a list; write `methods = [\"{name}\"]`"));
+            }
+            Err(_) => found.over(tokens, format!("`methods` is a list of strings; write `{form}`")),
+        }
+        return None;
+    };
+    if array.elems.is_empty() {
+        found.over(tokens, format!("`methods` is empty, so no request would match; write `{form}`"));
+        return None;
+    }
+    let mut methods = Vec::new();
+    let mut complete = true;
+    for element in &array.elems {
+        let Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(literal), .. }) = element else {
+            found.over(element, format!("write each method as a string: `{form}`"));
+            complete = false;
+            continue;
+        };
+        match refuse_at(literal, found, values::method(&literal.value())) {
+            Some(method) if methods.contains(&method) => {
+                found.at(
+                    literal.span(),
+                    format!("\"{}\" is listed twice; remove one of the two", method.name()),
+                );
+                complete = false;
+            }
+            Some(method) => methods.push(method),
+            None => complete = false,
+        }
+    }
+    complete.then_some(methods)
+}
+
+/// `ExprArray` has no parser of its own in syn; a full expression has to be asked.
+trait ParseList: Sized {
+    fn parse_list(input: ParseStream<'_>) -> syn::Result<Self>;
+}
+
+impl ParseList for ExprArray {
+    fn parse_list(input: ParseStream<'_>) -> syn::Result<Self> {
+        match input.parse()? {
+            Expr::Array(array) => Ok(array),
+            // An expression handed through a `macro_rules!` macro.
+            Expr::Group(group) => match *group.expr {
+                Expr::Array(array) => Ok(array),
+                other => Err(syn::Error::new_spanned(other, "expected a list")),
+            },
+            other => Err(syn::Error::new_spanned(other, "expected a list")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn validate(text: &str) -> (Options, Vec<String>) {
+        let mut found = Diagnostics::new();
+        let attribute = Attribute::parse(format!("\"/a\", {text}").parse().unwrap(), &mut found);
+        let options = Options::validate(&attribute, &mut found);
+        let messages = found.messages();
+        (options, messages)
+    }
+
+    #[test]
+    fn every_option_has_a_meaning() {
+        let (options, messages) = validate(
+            r#"methods = ["GET", "POST"], keep_alive = "off", retry = "3s", open_after = "0s",
+               send_timeout = "30s", max_age = "off", end = "done", max_event = 1024"#,
+        );
+        assert!(messages.is_empty(), "{messages:?}");
+        assert_eq!(options.methods, Some(vec![Method::Get, Method::Post]));
+        assert_eq!(options.keep_alive, Some(None));
+        assert_eq!(options.retry, Some(Duration::from_secs(3)));
+        assert_eq!(options.open_after, Some(Some(Duration::ZERO)));
+        assert_eq!(options.send_timeout, Some(Some(Duration::from_secs(30))));
+        assert_eq!(options.max_age, Some(None));
+        assert_eq!(options.end.unwrap().value(), "done");
+        assert_eq!(options.max_event, Some(1024));
+        assert!(!options.bare);
+    }
+
+    #[test]
+    fn a_bare_route_contradicts_end_and_retry() {
+        let (_, messages) = validate(r#"bare, end = "end", retry = "3s", keep_alive = "1s""#);
+        assert_eq!(messages.len(), 2, "{messages:?}");
+        assert!(messages[0].starts_with("`end` sends an event"));
+        assert!(messages[1].starts_with("`retry` is sent"));
+    }
+
+    #[test]
+    fn wrong_values_are_refused_with_the_form() {
+        for (text, hint) in [
+            ("keep_alive = 15", "write `keep_alive = \"15s\"`"),
+            ("keep_alive = \"0s\"", "keep_alive = \"off\""),
+            ("retry = \"off\"", "remove `retry`"),
+            ("retry = \"0s\"", "positive"),
+            ("methods = \"get\"", "write `methods = [\"GET\"]`"),
+            ("methods = []", "is empty"),
+            ("methods = [GET]", "as a string"),
+            ("methods = GET", "a list of strings"),
+            ("methods = [\"GET\", \"GET\"]", "listed twice"),
+            ("bare = true", "takes no value"),
+            ("end = end", "write `end = \"end\"`"),
+            ("end = \"error\"", "of its own"),
+            ("max_event = 0", "positive"),
+            ("max_event = 1u8", "positive number of bytes"),
+            ("max_event = 1.5", "write `max_event = \"256KiB\"`"),
+        ] {
+            let (_, messages) = validate(text);
+            assert_eq!(messages.len(), 1, "{text}: {messages:?}");
+            assert!(messages[0].contains(hint), "{text}: {messages:?}");
+        }
+    }
+}

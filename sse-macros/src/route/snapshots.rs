@@ -1,0 +1,64 @@
+//! The expansion of two routes, beside which a person can check that it is short and readable.
+//!
+//! After an intended change: `UPDATE_SNAPSHOTS=1 cargo test -p sse-macros`, then read the diff.
+
+use super::sse_route;
+use proc_macro2::TokenStream;
+use quote::quote;
+use std::{fs, path::Path};
+
+fn assert_expansion(name: &str, attribute: TokenStream, item: TokenStream) {
+    let file = syn::parse2(sse_route(attribute, item)).expect("an expansion is a list of items");
+    let actual = prettyplease::unparse(&file);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("snapshots").join(name);
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        fs::write(&path, &actual).expect("the snapshot can be written");
+    }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    assert!(actual == expected, "{} differs; the expansion is now:\n{actual}", path.display());
+}
+
+#[test]
+fn the_smallest_route_expands_to_a_screenful() {
+    assert_expansion(
+        "smallest.rs",
+        quote!("/ticks"),
+        quote! {
+            async fn ticks(sse: Sse) {
+                sse.send("tick").await;
+            }
+        },
+    );
+}
+
+#[test]
+fn a_route_with_everything_stays_readable() {
+    assert_expansion(
+        "everything.rs",
+        quote! {
+            "/jobs/{id}/{match}", methods = ["GET", "POST"], keep_alive = "off", retry = "1.5s",
+            open_after = "0s", end = "end", max_event = "64KiB", crate = crate::sse
+        },
+        quote! {
+            /// Streams one job.
+            #[cfg(feature = "jobs")]
+            #[expect(unused_variables)]
+            #[deprecated]
+            pub(crate) async fn r#async(
+                sse: Sse<JobEvent>,
+                id: u64,
+                State(jobs): State<Jobs>,
+                r#match: String,
+                Json(order): Json<Order>,
+            ) -> Result<(), AppError> {
+                async fn on_disconnect(gone: Disconnect) {}
+                Ok(())
+            }
+        },
+    );
+}
+
+#[test]
+fn a_handler_with_mistakes_keeps_its_function_and_its_route() {
+    assert_expansion("mistakes.rs", quote!(":id", colour = 3), quote! { pub fn broken(sse: Sse) {} });
+}

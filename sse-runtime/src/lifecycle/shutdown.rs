@@ -1,0 +1,224 @@
+//! Ending every open stream, politely and in bounded time.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use slab::Slab;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+use tower_layer::Layer;
+
+use crate::stream::{DisconnectReason, Shared};
+
+/// When clients are told to come back, unless the user chose otherwise.
+const RETRY: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_millis(3000);
+
+/// Ends all streams of an application when the server shuts down.
+///
+/// [`serve`](crate::serve) brings its own. In an application that runs on plain `axum::serve`, whose graceful shutdown
+/// would wait for ever for the first idle stream, add it as a layer:
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use axum::Router;
+/// use sse_runtime::{Result, Shutdown, Sse, routes, sse_route};
+///
+/// #[sse_route("/ticks")]
+/// async fn ticks(sse: Sse) -> Result<()> {
+///     loop {
+///         sse.send("tick").await?;
+///         tokio::time::sleep(Duration::from_secs(1)).await;
+///     }
+/// }
+///
+/// # async fn run() -> std::io::Result<()> {
+/// let shutdown = Shutdown::new();
+/// let app: Router = routes![ticks].layer(shutdown.clone());
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+/// axum::serve(listener, app).with_graceful_shutdown(shutdown.clone().on_signal()).await?;
+/// shutdown.drained(Duration::from_secs(5)).await; // lets the disconnect hooks finish
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Every stream gets a last event, `sse-bye`, with a `retry` of its own (so that its clients do not all come back in
+/// the same moment; none on `bare` routes), and ends cleanly. A stream that begins after that gets the same at once.
+#[derive(Clone)]
+pub struct Shutdown {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    begun: CancellationToken,
+    /// Counts open streams and running hooks.
+    tracker: TaskTracker,
+    streams: Mutex<Streams>,
+    retry: RangeInclusive<Duration>,
+}
+
+#[derive(Default)]
+struct Streams {
+    open: Slab<Weak<Shared>>,
+    begun: bool,
+}
+
+impl Shutdown {
+    /// A shutdown that has not begun. Clients will be told to reconnect after 0.5 to 3 s.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_retry(RETRY)
+    }
+
+    /// As [`new`](Self::new); each client is told to reconnect after a time of its own within `retry`.
+    #[must_use]
+    pub fn with_retry(retry: RangeInclusive<Duration>) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                begun: CancellationToken::new(),
+                tracker: TaskTracker::new(),
+                streams: Mutex::default(),
+                retry,
+            }),
+        }
+    }
+
+    /// Ends every open stream, and every stream that begins from now on. Returns at once; calling it again does
+    /// nothing.
+    pub fn begin(&self) {
+        let open: Vec<_> = {
+            let mut streams = self.inner.streams.lock().unwrap_or_else(PoisonError::into_inner);
+            streams.begun = true;
+            streams.open.iter().filter_map(|(_, stream)| stream.upgrade()).collect()
+        };
+        for stream in open {
+            stream.end(DisconnectReason::ServerShutdown);
+        }
+        self.inner.tracker.close();
+        self.inner.begun.cancel();
+    }
+
+    /// Completes when the shutdown begins. Cancel safe.
+    pub async fn begun(&self) {
+        self.inner.begun.cancelled().await;
+    }
+
+    /// Waits for Ctrl-C or, on Unix, SIGTERM, then [begins](Self::begin). For `with_graceful_shutdown`.
+    pub async fn on_signal(self) {
+        signal().await;
+        self.begin();
+    }
+
+    /// Waits until every stream has ended and every disconnect hook has finished, at most for `limit`. Returns
+    /// whether all did. Before the shutdown begins, this waits for it to begin.
+    pub async fn drained(&self, limit: Duration) -> bool {
+        tokio::time::timeout(limit, self.inner.tracker.wait()).await.is_ok()
+    }
+
+    /// The number of open streams.
+    #[must_use]
+    pub fn open_streams(&self) -> usize {
+        self.inner.streams.lock().unwrap_or_else(PoisonError::into_inner).open.len()
+    }
+
+    /// Takes note of a stream until the registration is dropped. `None`: the shutdown has begun.
+    pub(crate) fn register(&self, stream: &Arc<Shared>) -> Option<Registration> {
+        let token = self.inner.tracker.token();
+        let mut streams = self.inner.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        if streams.begun {
+            return None;
+        }
+        let key = streams.open.insert(Arc::downgrade(stream));
+        drop(streams);
+        Some(Registration { shutdown: self.clone(), key, _token: token })
+    }
+
+    /// Runs a task that a drain waits for.
+    pub(crate) fn track(&self, task: impl Future<Output = ()> + Send + 'static, runtime: &Handle) {
+        drop(self.inner.tracker.spawn_on(task, runtime));
+    }
+
+    /// When one client is to come back.
+    pub(crate) fn retry(&self) -> Duration {
+        pick(&self.inner.retry)
+    }
+
+    /// The same for a stream that no shutdown knows.
+    pub(crate) fn default_retry() -> Duration {
+        pick(&RETRY)
+    }
+}
+
+fn pick(range: &RangeInclusive<Duration>) -> Duration {
+    let width = range.end().saturating_sub(*range.start());
+    *range.start() + width.mul_f64(fastrand::f64())
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Shutdown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shutdown")
+            .field("begun", &self.inner.begun.is_cancelled())
+            .field("open_streams", &self.open_streams())
+            .finish()
+    }
+}
+
+/// Lets the routes below know of the shutdown.
+impl<S> Layer<S> for Shutdown {
+    type Service = axum::middleware::AddExtension<S, Self>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        axum::Extension(self.clone()).layer(inner)
+    }
+}
+
+/// An open stream's entry; leaves when dropped.
+pub(crate) struct Registration {
+    shutdown: Shutdown,
+    key: usize,
+    _token: TaskTrackerToken,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let mut streams = self.shutdown.inner.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        streams.open.try_remove(self.key);
+    }
+}
+
+/// Completes on Ctrl-C or, on Unix, SIGTERM.
+pub(crate) async fn signal() {
+    let ctrl_c = async {
+        if let Err(error) = tokio::signal::ctrl_c().await {
+            tracing::error!(%error, "Ctrl-C cannot be listened for");
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(error) => {
+                tracing::error!(%error, "SIGTERM cannot be listened for");
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    #[cfg(not(unix))]
+    let terminate = std::future::pending::<()>();
+    tokio::select! {
+        () = ctrl_c => {}
+        () = terminate => {}
+    }
+}

@@ -1,0 +1,195 @@
+//! A route: what the attribute's expansion hands to axum.
+//!
+//! Everything per handler is erased at a function pointer, so that axum's machinery is instantiated once for each
+//! combination of extractor types, not once for each handler.
+
+mod accept;
+mod arguments;
+mod meta;
+mod outcome;
+mod respond;
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::handler::Handler;
+use axum::response::Response;
+use axum::routing::MethodRouter;
+
+pub use arguments::{
+    Handle, HeadArgument, HeadArguments, LastArgument, Params, PathArgument, Rejection, Stream,
+};
+pub use meta::Meta;
+pub use outcome::{Failure, Outcome, run};
+
+use crate::stream::HandlerFuture;
+use respond::{Ask, Respond};
+
+/// One route, ready to be mounted on a router whose state is `S`: what `handler::route()` returns.
+///
+/// ```
+/// use axum::Router;
+/// use sse_runtime::{Result, Route, Sse, routes, sse_route};
+///
+/// #[sse_route("/ticks")]
+/// async fn ticks(sse: Sse) -> Result<()> {
+///     sse.send("tick").await?;
+///     Ok(())
+/// }
+///
+/// let route: Route<()> = ticks::route();
+/// assert_eq!(route.path(), "/ticks");
+/// let app: Router = Router::new().merge(route);
+/// ```
+#[must_use = "a route does nothing until it is merged into a router"]
+pub struct Route<S = ()> {
+    path: &'static str,
+    methods: MethodRouter<S>,
+}
+
+impl<S> Route<S> {
+    /// The path, in axum's syntax.
+    #[must_use]
+    pub fn path(&self) -> &'static str {
+        self.path
+    }
+
+    /// The route as axum's method router, without its path.
+    ///
+    /// ```
+    /// # use sse_runtime::{Sse, sse_route};
+    /// # #[sse_route("/ticks")]
+    /// # async fn ticks(sse: Sse) { let _ = sse; }
+    /// let app: axum::Router = axum::Router::new().route("/other/path", ticks::route().into_method_router());
+    /// ```
+    pub fn into_method_router(self) -> MethodRouter<S> {
+        self.methods
+    }
+}
+
+impl<S: Clone + Send + Sync + 'static> From<Route<S>> for Router<S> {
+    fn from(route: Route<S>) -> Self {
+        Router::new().route(route.path, route.methods)
+    }
+}
+
+impl<S> fmt::Debug for Route<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Route").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// Collects routes into an `axum::Router<S>`, for whatever state `S` their handlers need.
+///
+/// ```
+/// use axum::Router;
+/// use sse_runtime::{Result, Sse, routes, sse_route};
+///
+/// #[sse_route("/ticks")]
+/// async fn ticks(sse: Sse) -> Result<()> {
+///     sse.send("tick").await?;
+///     Ok(())
+/// }
+///
+/// mod prices {
+///     use sse_runtime::{Result, Sse, sse_route};
+///
+///     #[sse_route("/prices/{symbol}")]
+///     pub async fn live(sse: Sse, symbol: String) -> Result<()> {
+///         sse.send(symbol).await?;
+///         Ok(())
+///     }
+/// }
+///
+/// let app: Router = routes![ticks, prices::live];
+/// ```
+///
+/// # Panics
+/// As `axum::Router::merge` does, if two routes have the same path and method.
+#[macro_export]
+macro_rules! routes {
+    ($($handler:path),* $(,)?) => {
+        $crate::__private::Router::new()$(.merge(<$handler>::route()))*
+    };
+}
+
+/// The function pointer behind a route: binds the arguments and calls the user's function.
+type Call<Head, Last> = fn(Stream, &Params, Head, Last) -> Result<HandlerFuture, Rejection>;
+
+/// Called by expansions: makes a route of a handler's call.
+pub fn route<S, Head, Last, M>(meta: &'static Meta, call: Call<Head, Last>) -> Route<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Head: HeadArguments<S> + Send + 'static,
+    Last: LastArgument<S, M> + Send + 'static,
+    M: 'static,
+{
+    let endpoint = Endpoint { meta, call, marker: PhantomData::<fn() -> M> };
+    Route { path: meta.path, methods: MethodRouter::new().on(meta.methods, endpoint) }
+}
+
+/// Called by the expansion of a handler with errors: stands in for its route, so that `routes!` adds no further error.
+pub fn stub<S: Clone + Send + Sync + 'static>() -> Route<S> {
+    Route { path: "/", methods: MethodRouter::new() }
+}
+
+/// The axum handler of a route.
+struct Endpoint<Head, Last, M> {
+    meta: &'static Meta,
+    call: Call<Head, Last>,
+    // `fn`: no `M` is ever held, so it says nothing about threads.
+    marker: PhantomData<fn() -> M>,
+}
+
+impl<Head, Last, M> Clone for Endpoint<Head, Last, M> {
+    fn clone(&self) -> Self {
+        Self { marker: PhantomData, ..*self }
+    }
+}
+
+impl<S, Head, Last, M> Handler<(), S> for Endpoint<Head, Last, M>
+where
+    S: Clone + Send + Sync + 'static,
+    Head: HeadArguments<S> + Send + 'static,
+    Last: LastArgument<S, M> + Send + 'static,
+    M: 'static,
+{
+    type Future = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+    fn call(self, request: Request, state: S) -> Self::Future {
+        Box::pin(async move {
+            match self.begin(request, &state).await {
+                Ok(respond) => respond.await,
+                Err(rejection) => rejection.into_response(),
+            }
+        })
+    }
+}
+
+impl<Head, Last, M> Endpoint<Head, Last, M> {
+    /// Everything that comes before the handler's first poll.
+    async fn begin<S>(self, request: Request, state: &S) -> Result<Respond, Rejection>
+    where
+        S: Clone + Send + Sync + 'static,
+        Head: HeadArguments<S>,
+        Last: LastArgument<S, M>,
+    {
+        let ask = Ask::read(self.meta, &request)?;
+        let (mut parts, body) = request.into_parts();
+        let params = Params::extract(&mut parts, self.meta.path).await?;
+        let head = Head::head_arguments(&mut parts, state).await?;
+        let last = Last::last_argument(Request::from_parts(parts, body), state).await?;
+        let head_only = ask.head_only;
+        let shared = ask.stream(self.meta);
+        // The call makes the handler's future; nothing of the handler has run yet.
+        let handler = (self.call)(Stream(Arc::clone(&shared)), &params, head, last)?;
+        if head_only {
+            return Err(Rejection::new(respond::head_only()));
+        }
+        Ok(respond::respond(shared, handler))
+    }
+}

@@ -1,0 +1,121 @@
+//! From a request to a response: the checks before the handler runs, the phase before the first event, the headers.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+use tokio::time::{Sleep, sleep};
+
+use super::accept::accepts_event_stream;
+use super::{Meta, Rejection};
+use crate::lifecycle::{Connection, Shutdown};
+use crate::stream::{self, END_ID, Guard, HandlerFuture, Opened, Shared};
+use crate::wire::last_event_id;
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
+
+/// What a request says about the stream it asks for.
+pub(crate) struct Ask {
+    pub(crate) head_only: bool,
+    last_event_id: Option<String>,
+    shutdown: Option<Shutdown>,
+    connection: Option<Connection>,
+}
+
+impl Ask {
+    /// Reads the request; an answer for those that will get no stream.
+    pub(crate) fn read(meta: &Meta, request: &Request) -> Result<Self, Rejection> {
+        let headers = request.headers();
+        // Foreign protocols have clients that ask for JSON and mean a stream.
+        if !meta.bare && !accepts_event_stream(headers) {
+            let text = "this route answers with text/event-stream, which the Accept header refuses";
+            return Err(Rejection::new((StatusCode::NOT_ACCEPTABLE, text).into_response()));
+        }
+        let last_event_id = headers.get(LAST_EVENT_ID).and_then(|id| last_event_id(id.as_bytes()));
+        if last_event_id.as_deref() == Some(END_ID) {
+            // The client has seen the end; 204 is what makes an EventSource stop (WHATWG HTML, 9.2.3).
+            return Err(Rejection::new(StatusCode::NO_CONTENT.into_response()));
+        }
+        Ok(Self {
+            head_only: request.method() == Method::HEAD,
+            last_event_id,
+            shutdown: request.extensions().get().cloned(),
+            connection: request.extensions().get().cloned(),
+        })
+    }
+
+    pub(crate) fn stream(self, meta: &'static Meta) -> Arc<Shared> {
+        Shared::new(meta, self.last_event_id, self.shutdown, self.connection)
+    }
+}
+
+/// Runs a handler until its response is known.
+pub(crate) fn respond(shared: Arc<Shared>, handler: HandlerFuture) -> Respond {
+    shared.start(handler);
+    Respond { guard: Some(Guard(shared)), open_after: None }
+}
+
+/// The phase before the first event.
+pub(crate) struct Respond {
+    /// Taken by the response's body; until then, dropping this future (the client left) ends the stream.
+    guard: Option<Guard>,
+    open_after: Option<Pin<Box<Sleep>>>,
+}
+
+impl Future for Respond {
+    type Output = Response;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
+        let Some(guard) = &self.guard else { return Poll::Pending };
+        let shared = Arc::clone(&guard.0);
+        let opened = match shared.poll_head(cx) {
+            Poll::Ready(opened) => opened,
+            Poll::Pending => {
+                let Some(limit) = shared.meta.open_after else { return Poll::Pending };
+                let timer = self.open_after.get_or_insert_with(|| Box::pin(sleep(limit)));
+                std::task::ready!(timer.as_mut().poll(cx));
+                shared.open_now();
+                Opened::Stream
+            }
+        };
+        Poll::Ready(match opened {
+            Opened::Stream => match self.guard.take() {
+                Some(guard) => streaming(Body::new(stream::Body::new(guard))),
+                None => return Poll::Pending,
+            },
+            Opened::Failed(response) => response,
+            Opened::Panicked => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+            Opened::ShuttingDown => {
+                let retry = HeaderValue::from_static("1");
+                (StatusCode::SERVICE_UNAVAILABLE, [(http::header::RETRY_AFTER, retry)]).into_response()
+            }
+        })
+    }
+}
+
+/// The head of a stream, for HEAD.
+pub(crate) fn head_only() -> Response {
+    // A body of unknown length, so that no `content-length: 0` is announced for what GET would stream.
+    streaming(Body::from_stream(futures_util::stream::empty::<std::io::Result<bytes::Bytes>>()))
+}
+
+/// No `connection` header: it is illegal on HTTP/2, and HTTP/1.1 does not need it. No charset: a stream is UTF-8 by
+/// definition, and some clients compare the content type as a whole.
+fn streaming(body: Body) -> Response {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.reserve(4);
+    headers.insert(CONTENT_TYPE, EVENT_STREAM);
+    // `no-transform` keeps proxies from compressing, and so from buffering.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
+    headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}

@@ -1,0 +1,186 @@
+//! The accept loop: what plain `axum::serve` does, and what long-lived streams need besides.
+
+mod connection;
+mod listen;
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use listen::listen;
+
+use crate::lifecycle::{Shutdown, signal};
+
+/// How long the accept loop rests after an error that is not the connection's own (out of file descriptors, mostly).
+const REST: Duration = Duration::from_secs(1);
+/// How long hooks of connections that had to be cut may run on.
+const LAST_GRACE: Duration = Duration::from_secs(1);
+
+/// Serves `app` on `listener` until Ctrl-C or, on Unix, SIGTERM, then ends every stream and returns.
+///
+/// Over plain `axum::serve` it
+/// - **ends**: the listener closes, every stream gets its last event with its own `retry`, and once the disconnect
+///   hooks have finished the future returns, at the latest after [`drain_timeout`](Serve::drain_timeout) (default
+///   5 s). A second signal while it waits ends it at once;
+/// - sets `TCP_NODELAY`, without which the last chunk of a short stream waits some 40 ms for an acknowledgement;
+/// - drops a connection whose client reads nothing for the route's `send_timeout`;
+/// - drops a connection that does not complete a request head in
+///   [`header_read_timeout`](Serve::header_read_timeout) (default 10 s);
+/// - knows the peer: `ConnectInfo<SocketAddr>` can be extracted.
+///
+/// ```no_run
+/// use sse_runtime::{Result, Sse, routes, serve, sse_route};
+///
+/// #[sse_route("/hello")]
+/// async fn hello(sse: Sse) -> Result<()> {
+///     sse.send("hello").await?;
+///     Ok(())
+/// }
+///
+/// # async fn run() -> std::io::Result<()> {
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+/// serve(listener, routes![hello]).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// None at present: errors of single connections are theirs alone, and accepting goes on after a pause. The type
+/// leaves room for listeners that can fail for good.
+pub fn serve(listener: TcpListener, app: Router) -> Serve {
+    Serve {
+        listener,
+        app,
+        shutdown: Shutdown::new(),
+        until: None,
+        drain_timeout: Duration::from_secs(5),
+        header_read_timeout: Duration::from_secs(10),
+    }
+}
+
+/// The future behind [`serve`], with its options.
+#[must_use = "a server does nothing unless it is awaited"]
+pub struct Serve {
+    listener: TcpListener,
+    app: Router,
+    shutdown: Shutdown,
+    until: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    drain_timeout: Duration,
+    header_read_timeout: Duration,
+}
+
+impl Serve {
+    /// Ends when `signal` completes, instead of on Ctrl-C and SIGTERM.
+    pub fn with_graceful_shutdown(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.until = Some(Box::pin(signal));
+        self
+    }
+
+    /// Uses this [`Shutdown`], so that other parts of the program can begin it or watch it; the server ends when it
+    /// begins.
+    pub fn shutdown(mut self, shutdown: Shutdown) -> Self {
+        self.shutdown = shutdown;
+        self
+    }
+
+    /// How long requests, streams and disconnect hooks may take to finish once the shutdown has begun. Default 5 s.
+    /// Connections that are still open then are cut, and the hooks of their streams get one more second.
+    pub fn drain_timeout(mut self, limit: Duration) -> Self {
+        self.drain_timeout = limit;
+        self
+    }
+
+    /// How long a client may take to send a request head, and how long a connection may stay open without one.
+    /// Default 10 s.
+    pub fn header_read_timeout(mut self, limit: Duration) -> Self {
+        self.header_read_timeout = limit;
+        self
+    }
+
+    async fn run(self) -> io::Result<()> {
+        let Self { listener, app, shutdown, until, drain_timeout, header_read_timeout } = self;
+        let connections = TaskTracker::new();
+        let cut = CancellationToken::new();
+        let settings =
+            connection::Settings { app, shutdown: shutdown.clone(), cut: cut.clone(), header_read_timeout };
+
+        let by_signal = until.is_none();
+        let mut until = until.unwrap_or_else(|| Box::pin(signal()));
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok((socket, peer)) => {
+                        set_nodelay(&socket);
+                        connections.spawn(connection::drive(socket, peer, settings.clone()));
+                    }
+                    Err(error) => rest_after(&error).await,
+                },
+                () = &mut until => break,
+                () = shutdown.begun() => break,
+            }
+        }
+
+        drop(listener);
+        shutdown.begin();
+        connections.close();
+        let drained = async {
+            connections.wait().await;
+            shutdown.drained(Duration::MAX).await;
+        };
+        tokio::select! {
+            () = drained => return Ok(()),
+            () = tokio::time::sleep(drain_timeout) => {}
+            () = signal(), if by_signal => {
+                tracing::warn!("a second signal: cutting {} connections", connections.len());
+                cut.cancel();
+                return Ok(());
+            }
+        }
+        tracing::warn!("cutting {} connections that did not end in {drain_timeout:?}", connections.len());
+        cut.cancel();
+        connections.wait().await;
+        shutdown.drained(LAST_GRACE).await;
+        Ok(())
+    }
+}
+
+impl IntoFuture for Serve {
+    type Output = io::Result<()>;
+    type IntoFuture = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+impl fmt::Debug for Serve {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Serve")
+            .field("listener", &self.listener)
+            .field("drain_timeout", &self.drain_timeout)
+            .field("header_read_timeout", &self.header_read_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+fn set_nodelay(socket: &TcpStream) {
+    if let Err(error) = socket.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY was refused");
+    }
+}
+
+async fn rest_after(error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    // The client gave up between its handshake and our accept: nothing of ours is wrong.
+    if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
+        return;
+    }
+    tracing::error!(%error, "accepting connections failed; trying again in {REST:?}");
+    tokio::time::sleep(REST).await;
+}

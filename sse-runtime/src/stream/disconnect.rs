@@ -1,0 +1,81 @@
+//! Why a stream ended, and what it had done by then.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Why a stream ended. `Display` prints the variant's name, the form to use as a log or metric label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DisconnectReason {
+    /// The client closed the connection, or its network did so visibly (FIN, RST, an HTTP/2 reset).
+    ClientClosed,
+    /// The client took nothing for the route's `send_timeout` while data was waiting for it.
+    SendTimeout,
+    /// The server is shutting down.
+    ServerShutdown,
+    /// The stream reached the route's `max_age`.
+    MaxAge,
+    /// The handler returned an error.
+    HandlerError,
+    /// The handler panicked.
+    HandlerPanic,
+    /// The handler returned: everything was said.
+    Completed,
+}
+
+impl DisconnectReason {
+    /// The variant's name.
+    ///
+    /// ```
+    /// assert_eq!(sse_runtime::DisconnectReason::MaxAge.as_str(), "MaxAge");
+    /// ```
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ClientClosed => "ClientClosed",
+            Self::SendTimeout => "SendTimeout",
+            Self::ServerShutdown => "ServerShutdown",
+            Self::MaxAge => "MaxAge",
+            Self::HandlerError => "HandlerError",
+            Self::HandlerPanic => "HandlerPanic",
+            Self::Completed => "Completed",
+        }
+    }
+}
+
+impl fmt::Display for DisconnectReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What [`Sse::on_disconnect`](crate::Sse::on_disconnect) hooks receive, once, when a stream is over.
+///
+/// ```
+/// use sse_runtime::{Disconnect, Result, Sse, sse_route};
+///
+/// #[sse_route("/clock")]
+/// async fn clock(sse: Sse) -> Result<()> {
+///     sse.on_disconnect(|gone: Disconnect| async move {
+///         println!("{} after {:?}: {} events, {} bytes", gone.reason, gone.duration, gone.events, gone.bytes);
+///     });
+///     sse.send("tick").await?;
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Disconnect {
+    /// Why the stream ended.
+    pub reason: DisconnectReason,
+    /// Events handed to the connection, the runtime's own included. What was still queued is not counted; what
+    /// the kernel had accepted but the client never read is.
+    pub events: u64,
+    /// Bytes of body handed to the connection, comments and keep-alives included.
+    pub bytes: u64,
+    /// From the start of the request's handler to the end of the stream.
+    pub duration: Duration,
+    /// What the client would name if it reconnected now: the id of the last event handed to the connection that
+    /// had one, else the `Last-Event-ID` the client came with.
+    pub last_event_id: Option<String>,
+}

@@ -1,0 +1,21 @@
+//! One open stream: the handle that a handler sends with, and the response body that polls the handler.
+//!
+//! The handler's future lives inside the response body and is polled in place. `send` appends to one buffer, and the
+//! body hands out everything pending as one frame: no task and no channel stand between handler and socket.
+
+mod body;
+mod disconnect;
+mod handle;
+mod hooks;
+mod sending;
+mod shared;
+mod ticker;
+mod words;
+
+pub(crate) use body::{Body, Guard};
+pub use disconnect::{Disconnect, DisconnectReason};
+pub use handle::Sse;
+pub use sending::{Opening, SendAll, Sending};
+pub use shared::HandlerFuture;
+pub(crate) use shared::{Opened, Shared};
+pub(crate) use words::END_ID;
