@@ -82,7 +82,7 @@ pub mod __private {
 
     pub use crate::route::{
         Failure, Handle, HeadArgument, HeadArguments, LastArgument, Meta, Outcome, Params, PathArgument,
-        Rejection, Stream, route, run, stub,
+        Rejection, Stream, route, stub,
     };
     pub use crate::stream::HandlerFuture;
 }

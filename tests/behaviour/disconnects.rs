@@ -160,9 +160,9 @@ async fn what_the_client_last_saw_is_the_last_event_id() {
 #[sse_route("/nested")]
 async fn nested(sse: Sse, State(told): State<mpsc::UnboundedSender<DisconnectReason>>) -> Result<()> {
     let tell = told.clone();
-    sse.on_disconnect(move |gone| async move { drop(tell.send(gone.reason)) });
+    sse.on_disconnect(move |gone| async move { let _ = tell.send(gone.reason); });
     sse.on_disconnect(on_disconnect_panics);
-    sse.on_disconnect(move |gone| async move { drop(told.send(gone.reason)) });
+    sse.on_disconnect(move |gone| async move { let _ = told.send(gone.reason); });
     sse.send("x").await?;
     Ok(())
 }

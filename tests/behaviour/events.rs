@@ -44,9 +44,9 @@ async fn every_form_of_sending_has_its_wire_form() {
 
 #[sse_route("/refusals", max_event = "1KiB")]
 async fn refusals(sse: Sse) -> Result<()> {
-    let name = sse.send(Event::new("line\nbreak").data("x")).await;
+    let name = sse.send(Event::new(String::from("line\nbreak")).data("x")).await;
     assert!(matches!(name, Err(SendError::Event(EventError::NameCharacter { .. }))), "{name:?}");
-    let id = sse.send(Event::default().id("nul\0").data("x")).await;
+    let id = sse.send(Event::default().id(String::from("nul\0")).data("x")).await;
     assert!(matches!(id, Err(SendError::Event(EventError::IdCharacter { .. }))), "{id:?}");
     let long = sse.send("x".repeat(1025)).await;
     assert!(matches!(long, Err(SendError::Event(EventError::TooLarge { max: 1024, .. }))), "{long:?}");
@@ -134,7 +134,7 @@ async fn forwards(sse: Sse) -> Result<()> {
         Event::new("tick").data(n.to_string())
     });
     sse.send_all(ticks).await?;
-    let refused = sse.send_all(stream::iter([Event::default().data("c"), Event::new("\n"), Event::default()])).await;
+    let refused = sse.send_all(stream::iter([Event::default().data("c"), Event::new(String::from("\n")), Event::default()])).await;
     assert!(matches!(refused, Err(SendError::Event(_))));
     Ok(())
 }

@@ -214,7 +214,7 @@ async fn a_clone_in_a_task_can_send_the_first_event() {
 
 #[sse_route("/refused")]
 async fn refused(sse: Sse) -> Result<()> {
-    sse.send(sse_runtime::Event::new("two\nlines")).await?;
+    sse.send(sse_runtime::Event::new(String::from("two\nlines"))).await?;
     Ok(())
 }
 

@@ -10,9 +10,18 @@ use crate::stream::HandlerFuture;
     label = "return `()`, or `Result<(), E>` for errors",
     note = "what the client is to receive is sent with `sse.send(..).await`, not returned"
 )]
-pub trait Outcome {
+pub trait Outcome: Sized {
     #[allow(missing_docs)]
     fn outcome(self) -> Result<(), Response>;
+
+    /// Erases a handler's future. Here, so that an expansion names its handler's return type once, in the user's own
+    /// tokens, where a mistake in it is reported.
+    fn run<F>(handler: F) -> HandlerFuture
+    where
+        F: Future<Output = Self> + Send + 'static,
+    {
+        Box::pin(async move { handler.await.outcome() })
+    }
 }
 
 impl Outcome for () {
@@ -43,13 +52,4 @@ impl<E: IntoResponse> Failure for E {
     fn failure(self) -> Response {
         self.into_response()
     }
-}
-
-/// Erases a handler's future.
-pub fn run<F>(future: F) -> HandlerFuture
-where
-    F: Future + Send + 'static,
-    F::Output: Outcome,
-{
-    Box::pin(async move { future.await.outcome() })
 }
