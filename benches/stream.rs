@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::response::sse;
+use axum::response::{IntoResponse, sse};
 use axum::routing::get;
 use axum::serve::ListenerExt;
 use futures_util::stream;
@@ -69,10 +69,8 @@ async fn ours_short(sse: Sse) -> Result<()> {
     Ok(())
 }
 
-type AxumSse = sse::Sse<std::pin::Pin<Box<dyn futures_util::Stream<Item = Result<sse::Event, Infallible>> + Send>>>;
-
 /// The usual way with axum: a task that sends into a channel, whose receiver is the response.
-fn axum_stream(count: u64) -> AxumSse {
+fn axum_stream(count: u64) -> impl IntoResponse {
     let (sender, receiver) = mpsc::channel::<Result<sse::Event, Infallible>>(16);
     tokio::spawn(async move {
         for _ in 0..count {
@@ -83,7 +81,7 @@ fn axum_stream(count: u64) -> AxumSse {
         }
     });
     let events = stream::unfold(receiver, |mut receiver| async { Some((receiver.recv().await?, receiver)) });
-    sse::Sse::new(Box::pin(events) as _).keep_alive(sse::KeepAlive::default())
+    sse::Sse::new(events).keep_alive(sse::KeepAlive::default())
 }
 
 #[tokio::main(flavor = "current_thread")]
