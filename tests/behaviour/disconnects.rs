@@ -59,7 +59,11 @@ fn scene() -> (TestClient, Scene) {
 /// The one disconnect of `scene`, after which nothing of the handler is left.
 async fn gone(scene: &Scene) -> Disconnect {
     let gone = scene.hooks.only().await;
-    assert_eq!(Arc::strong_count(&scene.held), 1 + 1, "the handler's future is dropped; the router has a copy");
+    assert_eq!(
+        Arc::strong_count(&scene.held),
+        1 + 1,
+        "the handler's future is dropped; the router has a copy"
+    );
     gone
 }
 
@@ -154,15 +158,23 @@ async fn what_the_client_last_saw_is_the_last_event_id() {
     let (client, scene) = scene();
     let request = client.get("/idle").last_event_id("41");
     request.stream().await.disconnect();
-    assert_eq!(gone(&scene).await.last_event_id.as_deref(), Some("41"), "it brought this, and was given no other");
+    assert_eq!(
+        gone(&scene).await.last_event_id.as_deref(),
+        Some("41"),
+        "it brought this, and was given no other"
+    );
 }
 
 #[sse_route("/nested")]
 async fn nested(sse: Sse, State(told): State<mpsc::UnboundedSender<DisconnectReason>>) -> Result<()> {
     let tell = told.clone();
-    sse.on_disconnect(move |gone| async move { let _ = tell.send(gone.reason); });
+    sse.on_disconnect(move |gone| async move {
+        let _ = tell.send(gone.reason);
+    });
     sse.on_disconnect(on_disconnect_panics);
-    sse.on_disconnect(move |gone| async move { let _ = told.send(gone.reason); });
+    sse.on_disconnect(move |gone| async move {
+        let _ = told.send(gone.reason);
+    });
     sse.send("x").await?;
     Ok(())
 }

@@ -51,7 +51,10 @@ async fn a_route_with_an_end_sends_it_when_its_handler_returns() {
     let client = TestClient::new(routes![end, fails]);
     assert_eq!(client.get("/end").response().await.text, "data: x\n\nevent: done\nid: sse-end\ndata: {}\n\n");
     let failed = client.get("/fails").response().await.text;
-    assert_eq!(failed, "data: x\n\nevent: failure\ndata: {\"reason\":\"HandlerError\"}\n\n", "a failure is no end");
+    assert_eq!(
+        failed, "data: x\n\nevent: failure\ndata: {\"reason\":\"HandlerError\"}\n\n",
+        "a failure is no end"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -121,8 +121,13 @@ async fn changes(sse: Sse) -> Result<()> {
 async fn send_changed_sends_a_value_once_until_it_changes() {
     let mut events = TestClient::new(routes![changes]).get("/changes").stream().await;
     let seen: Vec<_> = events.rest().await.into_iter().map(|event| (event.name, event.data)).collect();
-    let expected =
-        [("state", "queued"), ("other", "same"), ("state", "running"), ("state", "queued"), ("message", "text")];
+    let expected = [
+        ("state", "queued"),
+        ("other", "same"),
+        ("state", "running"),
+        ("state", "queued"),
+        ("message", "text"),
+    ];
     assert_eq!(seen, expected.map(|(name, data)| (name.to_owned(), data.to_owned())));
 }
 
@@ -134,7 +139,13 @@ async fn forwards(sse: Sse) -> Result<()> {
         Event::new("tick").data(n.to_string())
     });
     sse.send_all(ticks).await?;
-    let refused = sse.send_all(stream::iter([Event::default().data("c"), Event::new(String::from("\n")), Event::default()])).await;
+    let refused = sse
+        .send_all(stream::iter([
+            Event::default().data("c"),
+            Event::new(String::from("\n")),
+            Event::default(),
+        ]))
+        .await;
     assert!(matches!(refused, Err(SendError::Event(_))));
     Ok(())
 }

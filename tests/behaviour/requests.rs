@@ -98,7 +98,8 @@ async fn a_post_route_takes_a_body() {
     let request = client.post("/chat/lobby").header("x-user", "ada").json(&Prompt { text: "hi".into() });
     request.stream().await.expect("message", "lobby: ada: hi").await;
 
-    let broken = client.post("/chat/lobby").header("content-type", "application/json").body("{").response().await;
+    let broken =
+        client.post("/chat/lobby").header("content-type", "application/json").body("{").response().await;
     assert_eq!(broken.status, 400);
     assert_eq!(client.get("/chat/lobby").response().await.status, 405);
 }

@@ -123,7 +123,8 @@ async fn a_short_stream_on_a_kept_connection_does_not_stall() {
         socket.write_all(b"GET /short HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("the server reads");
         let mut answer = Vec::new();
         while !answer.ends_with(b"0\r\n\r\n") {
-            let read = within_limit("a short stream", socket.read_buf(&mut answer)).await.expect("a response");
+            let read =
+                within_limit("a short stream", socket.read_buf(&mut answer)).await.expect("a response");
             assert_ne!(read, 0, "{}", String::from_utf8_lossy(&answer));
         }
         fastest = fastest.min(asked.elapsed());
@@ -158,7 +159,11 @@ async fn ten_thousand_connects_and_aborts_leave_nothing_behind() {
     };
     within_limit("the end of every stream", empty).await;
     assert_eq!(get(server.address, "/short").await.rest().await, "data: x\n\n".repeat(3));
-    assert!(server.hooks.count() >= 5000, "every stream that was seen had its hook: {}", server.hooks.count());
+    assert!(
+        server.hooks.count() >= 5000,
+        "every stream that was seen had its hook: {}",
+        server.hooks.count()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

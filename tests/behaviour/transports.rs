@@ -95,9 +95,12 @@ async fn over_plain_axum_serve_which_then_ends() {
 async fn over_http2(address: SocketAddr, hooks: &Hooks) {
     let socket = TcpStream::connect(address).await.expect("the server listens");
     let (mut client, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(socket)).await.expect("HTTP/2");
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(socket))
+            .await
+            .expect("HTTP/2");
     tokio::spawn(connection);
-    let ask = |path: &str| Request::get(format!("http://{address}{path}")).body(Body::empty()).expect("a request");
+    let ask =
+        |path: &str| Request::get(format!("http://{address}{path}")).body(Body::empty()).expect("a request");
 
     let response = client.send_request(ask("/count")).await.expect("a response");
     assert_eq!(response.headers()["content-type"], "text/event-stream");
