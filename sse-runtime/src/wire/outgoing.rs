@@ -50,8 +50,8 @@ pub trait SseEvent {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be sent on `Sse<{E}>`",
     label = "not an event of this stream",
-    note = "`Sse` sends text (`&str`, `String`) and `Event`; send any other value as JSON with `send_json(&value)`; \
-            `Sse<E>` sends values of `E` alone"
+    note = "`Sse`, which is `Sse<Message>`, sends text and `Event`; any other value goes as JSON: `send_json(&value)`",
+    note = "any other `Sse<E>` sends values of `E` alone, for which `E` implements `SseEvent`"
 )]
 pub trait Outgoing<E> {
     /// Writes the fields of the event.
@@ -68,6 +68,7 @@ impl<E: SseEvent> Outgoing<E> for E {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: SseEvent> Outgoing<E> for &E {
     fn write(&self, event: &mut EventWriter<'_>) -> Result<(), EventError> {
         SseEvent::write(*self, event)
@@ -75,8 +76,10 @@ impl<E: SseEvent> Outgoing<E> for &E {
 }
 
 macro_rules! outgoing_text {
-    ($($text:ty),*) => {
+    ($($text:ty),* $(,)?) => {
         $(
+            // The compiler lists what can be sent where something else was: `&E` and `E` are hint enough.
+            #[diagnostic::do_not_recommend]
             impl Outgoing<Message> for $text {
                 fn write(&self, event: &mut EventWriter<'_>) -> Result<(), EventError> {
                     event.data(self)
@@ -105,6 +108,7 @@ impl Outgoing<Message> for Event {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl Outgoing<Message> for &Event {
     fn write(&self, event: &mut EventWriter<'_>) -> Result<(), EventError> {
         SseEvent::write(*self, event)
