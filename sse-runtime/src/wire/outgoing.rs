@@ -47,6 +47,19 @@ pub trait SseEvent {
 }
 
 /// What `Sse<E>::send` takes: an `E`, and for the untyped stream also text and [`Event`]s.
+///
+/// It is implemented for every `E: SseEvent` and its references; there is no need to implement it by hand, only to
+/// name it where code is generic over what it sends.
+///
+/// ```
+/// use sse_runtime::{Message, Outgoing, Result, Sse};
+///
+/// async fn send_twice(sse: &Sse, event: impl Outgoing<Message> + Clone) -> Result<()> {
+///     sse.send(event.clone()).await?;
+///     sse.send(event).await?;
+///     Ok(())
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be sent on `Sse<{E}>`",
     label = "not an event of this stream",
