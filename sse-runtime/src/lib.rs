@@ -25,7 +25,7 @@
 //!   `axum::serve` does too (then see [`Shutdown`]).
 //! - [`Sse`] is the handle that a handler sends with; [`Event`] an event with a name, an id, a reconnection time.
 //! - [`Error`] is for handlers that have no error type of their own.
-//! - [`testing`] (feature `testing`) runs routes in-process, on tokio's paused clock.
+//! - The feature `testing` brings a `TestClient`, which runs routes in-process, on tokio's paused clock.
 //!
 //! # The life of a stream
 //!
@@ -49,7 +49,7 @@
 //! |---|---|---|
 //! | `listenfd` | yes | [`listen`] takes a socket from systemd or systemfd |
 //! | `http2` | no | HTTP/2 without TLS in [`serve`] |
-//! | `testing` | no | [`testing`] |
+//! | `testing` | no | the module `testing`, with a test client |
 
 #![forbid(unsafe_code)]
 
@@ -81,8 +81,8 @@ pub mod __private {
     pub use core::time::Duration;
 
     pub use crate::route::{
-        Failure, Handle, HeadArgument, HeadArguments, LastArgument, Meta, Outcome, Params, PathArgument,
-        Rejection, Stream, route, stub,
+        Failure, Handle, HeadArgument, HeadArguments, LastArgument, Outcome, Params, PathArgument, Rejection,
+        Stream, route, stub,
     };
-    pub use crate::stream::HandlerFuture;
+    pub use crate::stream::{HandlerFuture, Meta};
 }

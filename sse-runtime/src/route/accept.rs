@@ -22,7 +22,7 @@ pub(crate) fn accepts_event_stream(headers: &HeaderMap) -> bool {
                 "*/*" => 1,
                 _ => continue,
             };
-            let refused = parts.any(|parameter| is_zero_weight(parameter));
+            let refused = parts.any(is_zero_weight);
             // The most precise range decides, whatever the order.
             if best.is_none_or(|(known, _)| precision > known) {
                 best = Some((precision, !refused));

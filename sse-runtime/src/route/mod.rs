@@ -5,7 +5,6 @@
 
 mod accept;
 mod arguments;
-mod meta;
 mod outcome;
 mod respond;
 
@@ -23,10 +22,9 @@ use axum::routing::MethodRouter;
 pub use arguments::{
     Handle, HeadArgument, HeadArguments, LastArgument, Params, PathArgument, Rejection, Stream,
 };
-pub use meta::Meta;
 pub use outcome::{Failure, Outcome};
 
-use crate::stream::HandlerFuture;
+use crate::stream::{HandlerFuture, Meta};
 use respond::{Ask, Respond};
 
 /// One route, ready to be mounted on a router whose state is `S`: what `handler::route()` returns.

@@ -12,7 +12,7 @@ use crate::stream::HandlerFuture;
 )]
 pub trait Outcome: Sized {
     #[allow(missing_docs)]
-    fn outcome(self) -> Result<(), Response>;
+    fn outcome(self) -> Result<(), Box<Response>>;
 
     /// Erases a handler's future. Here, so that an expansion names its handler's return type once, in the user's own
     /// tokens, where a mistake in it is reported.
@@ -25,14 +25,14 @@ pub trait Outcome: Sized {
 }
 
 impl Outcome for () {
-    fn outcome(self) -> Result<(), Response> {
+    fn outcome(self) -> Result<(), Box<Response>> {
         Ok(())
     }
 }
 
 impl<E: Failure> Outcome for Result<(), E> {
-    fn outcome(self) -> Result<(), Response> {
-        self.map_err(Failure::failure)
+    fn outcome(self) -> Result<(), Box<Response>> {
+        self.map_err(|error| Box::new(error.failure()))
     }
 }
 

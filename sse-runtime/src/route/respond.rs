@@ -11,10 +11,10 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use tokio::time::{Sleep, sleep};
 
+use super::Rejection;
 use super::accept::accepts_event_stream;
-use super::{Meta, Rejection};
 use crate::lifecycle::{Connection, Shutdown};
-use crate::stream::{self, END_ID, Guard, HandlerFuture, Opened, Shared};
+use crate::stream::{self, END_ID, Guard, HandlerFuture, Meta, Opened, Shared};
 use crate::wire::last_event_id;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -93,7 +93,7 @@ impl Future for Respond {
                 Some(guard) => streaming(Body::new(stream::Body::new(guard))),
                 None => return Poll::Pending,
             },
-            Opened::Failed(response) => response,
+            Opened::Failed(response) => *response,
             Opened::Panicked => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
             Opened::ShuttingDown => {
                 let retry = HeaderValue::from_static("1");

@@ -13,6 +13,8 @@ use axum::extract::ConnectInfo;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
+#[cfg(feature = "http2")]
+use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
@@ -33,16 +35,16 @@ pub(super) async fn drive(
     header_read_timeout: Duration,
 ) {
     #[cfg(feature = "http2")]
-    let http2 = speaks_http2(&socket, &entry.connection, header_read_timeout).await;
+    let is_http2 = speaks_http2(&socket, &entry.connection, header_read_timeout).await;
     #[cfg(not(feature = "http2"))]
-    let http2 = false;
+    let is_http2 = false;
 
     let connection = Arc::clone(&entry.connection);
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         let extensions = request.extensions_mut();
         extensions.insert(ConnectInfo(peer));
-        if http2 {
+        if is_http2 {
             // One stream of many must not cut the connection for the others.
             extensions.insert(connection.shutdown.clone());
         } else {
@@ -54,17 +56,17 @@ pub(super) async fn drive(
     });
 
     #[cfg(feature = "http2")]
-    if http2 {
-        let mut builder = hyper::server::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new());
+    if is_http2 {
+        let mut builder = http2::Builder::new(hyper_util::rt::TokioExecutor::new());
         builder.timer(TokioTimer::new()).keep_alive_interval(PING);
         let served = pin!(builder.serve_connection(TokioIo::new(socket), service));
-        return attend(served, |served| served.graceful_shutdown(), &entry.connection, peer).await;
+        return attend(served, http2::Connection::graceful_shutdown, &entry.connection, peer).await;
     }
 
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(header_read_timeout);
     let served = pin!(builder.serve_connection(TokioIo::new(socket), service).with_upgrades());
-    attend(served, |served| served.graceful_shutdown(), &entry.connection, peer).await;
+    attend(served, http1::UpgradeableConnection::graceful_shutdown, &entry.connection, peer).await;
 }
 
 /// Polls a connection, and passes on what it is told from outside.

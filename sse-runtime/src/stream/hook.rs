@@ -7,9 +7,11 @@ use tokio::runtime::Handle;
 use super::disconnect::Disconnect;
 use crate::lifecycle::Shutdown;
 
+type Call = dyn FnOnce(Disconnect) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send;
+
 /// A registered `on_disconnect` hook.
 pub(crate) struct Hook {
-    call: Box<dyn FnOnce(Disconnect) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>,
+    call: Box<Call>,
     /// The runtime it was registered in: a stream may be dropped outside of any.
     runtime: Option<Handle>,
 }

@@ -39,19 +39,16 @@ impl TestClient {
     }
 
     /// A GET request.
-    #[must_use]
     pub fn get(&self, path: &str) -> TestRequest {
         self.request(Method::GET, path)
     }
 
     /// A POST request, without a body until it is given one.
-    #[must_use]
     pub fn post(&self, path: &str) -> TestRequest {
         self.request(Method::POST, path)
     }
 
     /// A request of any method.
-    #[must_use]
     pub fn request(&self, method: Method, path: &str) -> TestRequest {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));

@@ -1,0 +1,107 @@
+//! The ticker's side: what becomes due, and when to look again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Shared;
+use super::state::{Phase, State, wake};
+use crate::stream::disconnect::DisconnectReason;
+use crate::stream::meta::Meta;
+use crate::stream::ticker::{Key, Ticked, Ticker};
+
+/// The last share of the keep-alive interval and of the maximum age over which streams are spread.
+const KEEP_ALIVE_SPREAD: f64 = 0.1;
+const MAX_AGE_SPREAD: f64 = 0.2;
+
+/// The keep-alive interval of one stream.
+pub(super) fn keep_alive(meta: &Meta) -> Option<Duration> {
+    meta.keep_alive.map(|interval| spread(interval, KEEP_ALIVE_SPREAD))
+}
+
+/// When one stream that begins now is to end.
+pub(super) fn end(meta: &Meta, now: Instant) -> Option<Instant> {
+    meta.max_age.and_then(|age| now.checked_add(spread(age, MAX_AGE_SPREAD)))
+}
+
+/// Shortens `interval` by a random part of its last `share`, so that streams that began together drift apart.
+fn spread(interval: Duration, share: f64) -> Duration {
+    interval.mul_f64(1.0 - share * fastrand::f64())
+}
+
+impl Shared {
+    /// Enters the stream with the ticker, once. A stream that ends within its first poll never gets here.
+    pub(super) fn keep_ticking(self: &Arc<Self>) {
+        if self.state().ticking.is_some() {
+            return;
+        }
+        let Some(next) = self.next_deadline(&self.state()) else { return };
+        let Some(ticker) = Ticker::current() else { return };
+        let weak = Arc::downgrade(self);
+        let key = ticker.enter(weak, next);
+        let mut state = self.state();
+        if state.over.is_none() {
+            state.ticking = Some((ticker, key));
+        } else {
+            drop(state);
+            ticker.leave(key);
+        }
+    }
+
+    /// The earliest moment at which something could be due, seen from now.
+    fn next_deadline(&self, state: &State) -> Option<Instant> {
+        let now = Instant::now();
+        let keep_alive = self.keep_alive.map(|interval| {
+            let due = state.last_write + interval;
+            // A ping that is due already waits for the transport, not for us.
+            if due > now { due } else { now + interval }
+        });
+        let stall = self.meta.send_timeout.map(|timeout| state.blocked_since.unwrap_or(now) + timeout);
+        let end = self.ends_at.filter(|_| state.ending.is_none());
+        [keep_alive, stall, end].into_iter().flatten().min()
+    }
+}
+
+impl Ticked for Shared {
+    fn tick(self: Arc<Self>, now: Instant) -> Option<Instant> {
+        let mut state = self.state();
+        if state.over.is_some() {
+            return None;
+        }
+        let blocked = state.blocked_since.map(|since| now.saturating_duration_since(since));
+        if let (Some(blocked), Some(timeout)) = (blocked, self.meta.send_timeout) {
+            if blocked >= timeout {
+                state.ending.get_or_insert(DisconnectReason::SendTimeout);
+                state.cut = true;
+                drop(state);
+                self.conclude(DisconnectReason::SendTimeout);
+                if let Some(connection) = &self.connection {
+                    connection.cut();
+                }
+                return None;
+            }
+        }
+        if self.ends_at.is_some_and(|end| now >= end) && state.ending.is_none() {
+            state.ending = Some(DisconnectReason::MaxAge);
+        }
+        let silent = now.saturating_duration_since(state.last_write);
+        state.ping_due =
+            state.phase == Phase::Streaming && self.keep_alive.is_some_and(|interval| silent >= interval);
+        let next = self.next_deadline(&state);
+        if state.ping_due || state.ending.is_some() {
+            wake(state);
+        }
+        next
+    }
+
+    fn rescheduled(&self, key: Key) -> bool {
+        match &mut self.state().ticking {
+            Some((_, current)) => {
+                *current = key;
+                true
+            }
+            None => false,
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Everybody's way out: the last word, then the end.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, TryLockError};
+use std::task::Waker;
+
+use axum::response::Response;
+use bytes::BytesMut;
+
+use super::polling::Finished;
+use super::state::{State, wake};
+use super::{HandlerFuture, Shared};
+use crate::error::{PublicMessage, Report};
+use crate::lifecycle::Shutdown;
+use crate::stream::disconnect::{Disconnect, DisconnectReason};
+use crate::stream::meta::Meta;
+use crate::stream::words::LastWord;
+
+impl Shared {
+    /// The handler is through: writes the last word that follows from how.
+    pub(super) fn settle(&self, state: &mut State, finished: Finished) {
+        let reason = match finished {
+            Finished::Done => DisconnectReason::Completed,
+            Finished::Failed(_) => DisconnectReason::HandlerError,
+            Finished::Panicked => DisconnectReason::HandlerPanic,
+        };
+        if state.ending.is_some() {
+            return;
+        }
+        state.ending = Some(reason);
+        state.said = true;
+        match finished {
+            Finished::Done => {
+                if let (Some(name), false) = (self.meta.end, state.finished) {
+                    state.say(&LastWord::End { name });
+                }
+            }
+            Finished::Failed(response) => {
+                log_failure(self.meta, &response);
+                let message = response.extensions().get::<PublicMessage>().map(|message| message.0.as_str());
+                state.say_unless_bare(&LastWord::Failure { reason, message });
+            }
+            Finished::Panicked => state.say_unless_bare(&LastWord::Failure { reason, message: None }),
+        }
+    }
+
+    /// The server ends the stream: says when to come back, if that has not been settled otherwise.
+    pub(super) fn say_bye(&self, state: &mut State, reason: DisconnectReason) {
+        if !state.said {
+            state.said = true;
+            let retry = self.shutdown.as_ref().map_or_else(Shutdown::default_retry, Shutdown::retry);
+            state.say_unless_bare(&LastWord::Bye { reason, retry });
+        }
+    }
+
+    /// Ends the stream from outside: its body says goodbye when it is polled next.
+    pub(crate) fn end(&self, reason: DisconnectReason) {
+        let mut state = self.state();
+        if state.ending.is_none() && state.over.is_none() {
+            state.ending = Some(reason);
+            wake(state);
+        }
+    }
+
+    /// The stream is over: drops the handler and runs the hooks. Only the first call does anything.
+    pub(crate) fn conclude(self: &Arc<Self>, reason: DisconnectReason) {
+        let (disconnect, hooks, senders, ticking, registration) = {
+            let mut state = self.state();
+            if state.over.is_some() {
+                return;
+            }
+            let reason = *state.ending.get_or_insert(reason);
+            let disconnect = Disconnect {
+                reason,
+                events: state.events_handed,
+                bytes: state.bytes_handed,
+                duration: self.started.elapsed(),
+                last_event_id: if state.id_handed.known {
+                    Some(std::mem::take(&mut state.id_handed.text))
+                } else {
+                    self.asked.as_deref().map(str::to_owned)
+                },
+            };
+            state.over = Some(disconnect.clone());
+            state.buffer = BytesMut::new();
+            state.task = None;
+            (
+                disconnect,
+                std::mem::take(&mut state.hooks),
+                std::mem::take(&mut state.senders),
+                state.ticking.take(),
+                state.registration.take(),
+            )
+        };
+        self.closed.store(true, Ordering::Release);
+        self.closing.notify_waiters();
+        senders.into_iter().for_each(Waker::wake);
+        if let Some((ticker, key)) = ticking {
+            ticker.leave(key);
+        }
+        let handler = match self.handler.try_lock() {
+            Ok(mut slot) => slot.take(),
+            Err(TryLockError::Poisoned(slot)) => slot.into_inner().take(),
+            // Being polled at this moment, by a body that finds the stream over when that poll returns.
+            Err(TryLockError::WouldBlock) => None,
+        };
+        drop_quietly(handler);
+        for hook in hooks {
+            hook.run(disconnect.clone(), self.shutdown.as_ref());
+        }
+        // Last, so that a drain which waits for this stream finds its hooks already under way.
+        drop(registration);
+    }
+}
+
+/// Drops a handler; a panic in one of its destructors must not take the connection or the ticker with it.
+pub(super) fn drop_quietly(handler: Option<HandlerFuture>) {
+    if catch_unwind(AssertUnwindSafe(|| drop(handler))).is_err() {
+        tracing::error!("a handler's destructor panicked");
+    }
+}
+
+pub(super) fn log_failure(meta: &Meta, response: &Response) {
+    let status = response.status().as_u16();
+    if let Some(report) = response.extensions().get::<Report>() {
+        tracing::error!(route = meta.path, handler = meta.name, status, error = %report.0, "handler failed");
+    } else {
+        tracing::error!(route = meta.path, handler = meta.name, status, "handler failed");
+    }
+}
+
+pub(super) fn log_panic(meta: &Meta, panic: &(dyn std::any::Any + Send)) {
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a payload that is not text");
+    tracing::error!(route = meta.path, handler = meta.name, panic = text, "handler panicked");
+}

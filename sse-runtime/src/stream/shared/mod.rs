@@ -1,0 +1,98 @@
+//! What a handler, its handle's clones, the response body and the ticker share of one stream.
+//!
+//! ```text
+//!              first event, open(), open_after
+//!   Head ────────────────────────────────────────▶ Streaming
+//!     │ handler fails: its HTTP response               │ handler returns, fails or panics; shutdown; max age:
+//!     │                                                │ `ending` is set, the last word is written behind
+//!     │ client leaves                                  │ what is queued, and both leave in one frame
+//!     ▼                                                ▼
+//!    Over ◀──────── client leaves, send timeout ─────── ┘   handler dropped, then the hooks, once
+//! ```
+//!
+//! | file | whose side |
+//! |---|---|
+//! | `state` | what is shared, and its small changes |
+//! | `sending` | the handle's |
+//! | `polling` | the transport's: head, then body |
+//! | `ending` | everybody's way out |
+//! | `deadlines` | the ticker's |
+//!
+//! Locks: `state` is held for moments and never across foreign code except the encoding of one event; `handler` is
+//! held while the handler is polled. Whoever holds `state` takes no other lock.
+
+mod deadlines;
+mod ending;
+mod polling;
+mod sending;
+mod state;
+
+use std::pin::Pin;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::response::Response;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::disconnect::DisconnectReason;
+use super::meta::Meta;
+use crate::lifecycle::{Connection, Shutdown};
+
+pub(crate) use polling::{Next, Opened};
+pub(crate) use sending::Admitted;
+use state::State;
+
+/// The handler of one request, erased. Its error is boxed: it is moved with every `?` and rare.
+pub type HandlerFuture = Pin<Box<dyn Future<Output = Result<(), Box<Response>>> + Send>>;
+
+pub(crate) struct Shared {
+    pub(crate) meta: &'static Meta,
+    pub(crate) asked: Option<Box<str>>,
+    state: Mutex<State>,
+    handler: Mutex<Option<HandlerFuture>>,
+    closed: AtomicBool,
+    closing: Notify,
+    started: Instant,
+    keep_alive: Option<Duration>,
+    ends_at: Option<Instant>,
+    shutdown: Option<Shutdown>,
+    connection: Option<Arc<Connection>>,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        meta: &'static Meta,
+        asked: Option<String>,
+        shutdown: Option<Shutdown>,
+        connection: Option<Arc<Connection>>,
+    ) -> Arc<Self> {
+        let now = Instant::now();
+        let shared = Arc::new(Self {
+            meta,
+            asked: asked.map(String::into_boxed_str),
+            state: Mutex::new(State::new(meta, now)),
+            handler: Mutex::new(None),
+            closed: AtomicBool::new(false),
+            closing: Notify::new(),
+            started: now,
+            keep_alive: deadlines::keep_alive(meta),
+            ends_at: deadlines::end(meta, now),
+            shutdown,
+            connection,
+        });
+        if let Some(shutdown) = &shared.shutdown {
+            match shutdown.register(&shared) {
+                Some(registration) => shared.state().registration = Some(registration),
+                None => shared.end(DisconnectReason::ServerShutdown),
+            }
+        }
+        shared
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic under the lock can only come from a user's `Serialize`, and the encoder has put the buffer right.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,183 @@
+//! The transport's side: the phase before the head, then the body.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use axum::response::Response;
+use bytes::{Bytes, BytesMut};
+use tokio::time::Instant;
+
+use super::ending::{drop_quietly, log_failure, log_panic};
+use super::state::{Phase, State};
+use super::{HandlerFuture, Shared};
+use crate::stream::disconnect::DisconnectReason;
+use crate::wire::KEEP_ALIVE;
+
+/// How the head phase ended.
+pub(crate) enum Opened {
+    /// The stream begins; the body follows.
+    Stream,
+    /// Nothing was sent, and the handler's error is the response.
+    Failed(Box<Response>),
+    /// Nothing was sent, and the handler panicked.
+    Panicked,
+    /// Nothing was sent, and the server is shutting down.
+    ShuttingDown,
+}
+
+/// What the body hands to the transport next.
+pub(crate) enum Next {
+    Frame(Bytes),
+    /// The last bytes, possibly none.
+    Last(Bytes),
+    Cut,
+}
+
+/// What became of the handler.
+pub(super) enum Finished {
+    Done,
+    Failed(Box<Response>),
+    Panicked,
+}
+
+impl Shared {
+    /// Gives the stream its handler; before the first poll.
+    pub(crate) fn start(&self, handler: HandlerFuture) {
+        *self.handler.lock().unwrap_or_else(PoisonError::into_inner) = Some(handler);
+    }
+
+    /// Runs the handler until it is known what the response is.
+    pub(crate) fn poll_head(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<Opened> {
+        let ending = {
+            let mut state = self.state();
+            state.polling = true;
+            state.ending
+        };
+        let finished = if ending.is_none() { self.poll_handler(cx) } else { Poll::Pending };
+        let mut state = self.state();
+        state.polling = false;
+        match finished {
+            Poll::Ready(Finished::Failed(response)) if !state.opened && state.ending.is_none() => {
+                drop(state);
+                log_failure(self.meta, &response);
+                self.conclude(DisconnectReason::HandlerError);
+                return Poll::Ready(Opened::Failed(response));
+            }
+            Poll::Ready(Finished::Panicked) if !state.opened && state.ending.is_none() => {
+                drop(state);
+                self.conclude(DisconnectReason::HandlerPanic);
+                return Poll::Ready(Opened::Panicked);
+            }
+            Poll::Ready(finished) => self.settle(&mut state, finished),
+            Poll::Pending => {}
+        }
+        if state.ending.is_some() && !state.said && self.meta.bare && !state.opened {
+            // A foreign protocol has no word for "come back": say it in HTTP.
+            drop(state);
+            self.conclude(DisconnectReason::ServerShutdown);
+            return Poll::Ready(Opened::ShuttingDown);
+        }
+        if state.opened || state.ending.is_some() {
+            self.begin_streaming(state);
+            return Poll::Ready(Opened::Stream);
+        }
+        state.task = Some(cx.waker().clone());
+        drop(state);
+        self.keep_ticking();
+        Poll::Pending
+    }
+
+    /// Leaves the head phase whatever the handler does: its route's `open_after` is over.
+    pub(crate) fn open_now(self: &Arc<Self>) {
+        self.begin_streaming(self.state());
+    }
+
+    fn begin_streaming(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+        state.opened = true;
+        state.phase = Phase::Streaming;
+        // From here on it is the transport's turn: a body that is never polled is a client that does not read.
+        state.blocked_since = Some(Instant::now());
+        let is_over_soon = state.ending.is_some();
+        drop(state);
+        if !is_over_soon {
+            self.keep_ticking();
+        }
+    }
+
+    /// Runs the handler and hands out everything that is queued as one frame.
+    pub(crate) fn poll_body(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<Next> {
+        let ending = {
+            let mut state = self.state();
+            if state.cut {
+                return Poll::Ready(Next::Cut);
+            }
+            state.polling = true;
+            state.blocked_since = None;
+            state.ending
+        };
+        let finished = if ending.is_none() { self.poll_handler(cx) } else { Poll::Pending };
+        let mut state = self.state();
+        state.polling = false;
+        if let Poll::Ready(finished) = finished {
+            self.settle(&mut state, finished);
+        }
+        if let Some(reason) = state.ending {
+            self.say_bye(&mut state, reason);
+            let last = state.take();
+            drop(state);
+            self.conclude(reason);
+            return Poll::Ready(Next::Last(last));
+        }
+        if !state.buffer.is_empty() {
+            let frame = state.take();
+            let senders = std::mem::take(&mut state.senders);
+            let ticking = state.ticking.is_some();
+            drop(state);
+            senders.into_iter().for_each(Waker::wake);
+            if !ticking {
+                self.keep_ticking();
+            }
+            return Poll::Ready(Next::Frame(frame));
+        }
+        if state.ping_due {
+            // Silent for a whole interval: a good moment to give the memory of past bursts back.
+            state.buffer = BytesMut::new();
+            let frame = Bytes::from_static(KEEP_ALIVE);
+            state.note_handed(frame.len());
+            return Poll::Ready(Next::Frame(frame));
+        }
+        match &mut state.task {
+            Some(task) => task.clone_from(cx.waker()),
+            None => state.task = Some(cx.waker().clone()),
+        }
+        let ticking = state.ticking.is_some();
+        drop(state);
+        if !ticking {
+            self.keep_ticking();
+        }
+        Poll::Pending
+    }
+
+    /// The number of bytes still to come, once it is known.
+    pub(crate) fn remaining(&self) -> Option<u64> {
+        let state = self.state();
+        state.said.then_some(state.buffer.len() as u64)
+    }
+
+    fn poll_handler(&self, cx: &mut Context<'_>) -> Poll<Finished> {
+        let mut slot = self.handler.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(handler) = slot.as_mut() else { return Poll::Pending };
+        let finished = match catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx))) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(Ok(()))) => Finished::Done,
+            Ok(Poll::Ready(Err(response))) => Finished::Failed(response),
+            Err(panic) => {
+                log_panic(self.meta, &*panic);
+                Finished::Panicked
+            }
+        };
+        drop_quietly(slot.take());
+        Poll::Ready(finished)
+    }
+}

@@ -1,0 +1,119 @@
+//! The handle's side: room, and what is written there.
+
+use std::sync::MutexGuard;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use super::Shared;
+use super::state::{Phase, State, wake};
+use crate::error::SendError;
+use crate::stream::hook::Hook;
+use crate::stream::words::{END, LastWord};
+use crate::wire::{EventError, Outgoing, encode, encode_comment};
+
+/// `send` waits while this many bytes are queued: enough for one large write, little enough for ten thousand streams.
+const HIGH_WATER: usize = 32 * 1024;
+
+impl Shared {
+    /// Room in the buffer, or the reason why there will never be any; else the caller is woken when there is.
+    #[inline]
+    pub(crate) fn poll_admit(&self, cx: &mut Context<'_>) -> Poll<Result<Admitted<'_>, SendError>> {
+        let mut state = self.state();
+        if state.over.is_some() || state.said {
+            return Poll::Ready(Err(SendError::Closed));
+        }
+        if state.finished {
+            return Poll::Ready(Err(SendError::Finished));
+        }
+        if state.buffer.len() >= HIGH_WATER {
+            state.wait(cx);
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(Admitted(state)))
+    }
+
+    /// Has the head sent now; returns whether it is out already.
+    pub(crate) fn open(&self) -> Result<bool, SendError> {
+        let mut state = self.state();
+        if state.over.is_some() {
+            return Err(SendError::Closed);
+        }
+        state.opened = true;
+        let is_out = state.phase == Phase::Streaming;
+        wake(state);
+        Ok(is_out)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    pub(crate) async fn closed(&self) {
+        let closing = self.closing.notified();
+        let mut closing = std::pin::pin!(closing);
+        closing.as_mut().enable();
+        if !self.is_closed() {
+            closing.await;
+        }
+    }
+
+    pub(crate) fn add_hook(&self, hook: Hook) {
+        let mut state = self.state();
+        match state.over.clone() {
+            None => state.hooks.push(hook),
+            Some(disconnect) => {
+                drop(state);
+                hook.run(disconnect, self.shutdown.as_ref());
+            }
+        }
+    }
+}
+
+/// The right to append to the buffer. One lock guard and no more, so that it travels in registers.
+pub(crate) struct Admitted<'a>(MutexGuard<'a, State>);
+
+impl Admitted<'_> {
+    #[inline]
+    pub(crate) fn send<E, T: Outgoing<E> + ?Sized>(mut self, event: &T) -> Result<(), SendError> {
+        let limits = self.0.limits();
+        let encoded = encode(event, &mut self.0.buffer, &limits)?;
+        self.0.note_queued(&encoded);
+        self.commit();
+        Ok(())
+    }
+
+    /// Sends unless the last event of this name that was sent this way carried the same data.
+    pub(crate) fn send_changed<E, T: Outgoing<E> + ?Sized>(mut self, event: &T) -> Result<bool, SendError> {
+        let limits = self.0.limits();
+        let encoded = encode(event, &mut self.0.buffer, &limits)?;
+        if !self.0.is_change(&encoded) {
+            return Ok(false);
+        }
+        self.0.note_queued(&encoded);
+        self.commit();
+        Ok(true)
+    }
+
+    pub(crate) fn finish(mut self) {
+        let name = self.0.meta.end.unwrap_or(END);
+        self.0.say(&LastWord::End { name });
+        self.0.finished = true;
+        self.commit();
+    }
+
+    pub(crate) fn comment(mut self, text: &str) -> Result<(), SendError> {
+        let max = self.0.meta.max_event;
+        if text.len() > max {
+            return Err(EventError::TooLarge { size: text.len(), max }.into());
+        }
+        encode_comment(text, &mut self.0.buffer);
+        self.commit();
+        Ok(())
+    }
+
+    #[inline]
+    fn commit(mut self) {
+        self.0.opened = true;
+        wake(self.0);
+    }
+}

@@ -1,0 +1,197 @@
+//! What is shared, behind one lock, and the small changes it goes through.
+
+use std::ops::Range;
+use std::sync::{Arc, MutexGuard};
+use std::task::{Context, Waker};
+
+use bytes::{Bytes, BytesMut};
+use tokio::time::Instant;
+
+use crate::lifecycle::Registration;
+use crate::stream::disconnect::{Disconnect, DisconnectReason};
+use crate::stream::hook::Hook;
+use crate::stream::meta::Meta;
+use crate::stream::ticker::{Key, Ticker};
+use crate::stream::words::LastWord;
+use crate::wire::{Encoded, Limits, encode};
+
+pub(super) struct State {
+    pub(super) meta: &'static Meta,
+    pub(super) buffer: BytesMut,
+    pub(super) phase: Phase,
+    /// The first event was sent or `open` called: the head has to go out.
+    pub(super) opened: bool,
+    /// Why the stream is about to end, as soon as that is known.
+    pub(super) ending: Option<DisconnectReason>,
+    /// The runtime's last word stands in the buffer (or none is due).
+    pub(super) said: bool,
+    /// `finish` was called.
+    pub(super) finished: bool,
+    /// The transport was cut off: the body ends in an error.
+    pub(super) cut: bool,
+    /// The task that polls the head, later the body; no need to wake it while it polls.
+    pub(super) task: Option<Waker>,
+    pub(super) polling: bool,
+    pub(super) senders: Vec<Waker>,
+    pub(super) events_queued: u64,
+    pub(super) events_handed: u64,
+    pub(super) bytes_handed: u64,
+    pub(super) id_queued: LastId,
+    pub(super) id_handed: LastId,
+    pub(super) retry_due: bool,
+    pub(super) ping_due: bool,
+    pub(super) last_write: Instant,
+    /// When the transport took a frame, until it asks for the next: it is blocked, or has gone away silently.
+    pub(super) blocked_since: Option<Instant>,
+    pub(super) changed: Vec<(Box<[u8]>, Vec<u8>)>,
+    pub(super) hooks: Vec<Hook>,
+    pub(super) ticking: Option<(Arc<Ticker>, Key)>,
+    pub(super) registration: Option<Registration>,
+    pub(super) over: Option<Disconnect>,
+}
+
+/// An event id whose memory is used again: ids change with every event.
+#[derive(Default)]
+pub(super) struct LastId {
+    pub(super) known: bool,
+    pub(super) text: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Head,
+    Streaming,
+}
+
+impl State {
+    pub(super) fn new(meta: &'static Meta, now: Instant) -> Self {
+        Self {
+            meta,
+            buffer: BytesMut::new(),
+            phase: Phase::Head,
+            opened: false,
+            ending: None,
+            said: false,
+            finished: false,
+            cut: false,
+            task: None,
+            polling: false,
+            senders: Vec::new(),
+            events_queued: 0,
+            events_handed: 0,
+            bytes_handed: 0,
+            id_queued: LastId::default(),
+            id_handed: LastId::default(),
+            retry_due: meta.retry.is_some(),
+            ping_due: false,
+            last_write: now,
+            blocked_since: None,
+            changed: Vec::new(),
+            hooks: Vec::new(),
+            ticking: None,
+            registration: None,
+            over: None,
+        }
+    }
+
+    pub(super) fn wait(&mut self, cx: &Context<'_>) {
+        if !self.senders.iter().any(|waiting| waiting.will_wake(cx.waker())) {
+            self.senders.push(cx.waker().clone());
+        }
+    }
+
+    #[inline]
+    pub(super) fn limits(&self) -> Limits {
+        Limits { max_event: self.meta.max_event, retry: if self.retry_due { self.meta.retry } else { None } }
+    }
+
+    pub(super) fn say_unless_bare(&mut self, word: &LastWord<'_>) {
+        if !self.meta.bare && !self.finished {
+            self.say(word);
+        }
+    }
+
+    pub(super) fn say(&mut self, word: &LastWord<'_>) {
+        // The runtime's own events are not the route's: its cap does not apply to them.
+        let limits = Limits { max_event: usize::MAX, ..self.limits() };
+        match encode::<LastWord<'_>, _>(word, &mut self.buffer, &limits) {
+            Ok(encoded) => self.note_queued(&encoded),
+            Err(error) => {
+                tracing::error!(route = self.meta.path, %error, "a stream's last event was not written");
+            }
+        }
+    }
+
+    /// Whether the block just written differs from the last one of its name; if not, it is taken back.
+    pub(super) fn is_change(&mut self, encoded: &Encoded) -> bool {
+        let start = self.buffer.len() - encoded.len;
+        let block = self.buffer.get(start..).unwrap_or_default();
+        let name = encoded.name.clone().and_then(|name| block.get(name)).unwrap_or_default();
+        let content = block.get(encoded.data.clone()).unwrap_or_default();
+        match self.changed.iter_mut().find(|(known, _)| **known == *name) {
+            Some((_, last)) if *last == content => {
+                self.buffer.truncate(start);
+                return false;
+            }
+            Some((_, last)) => {
+                last.clear();
+                last.extend_from_slice(content);
+            }
+            None => self.changed.push((name.into(), content.to_vec())),
+        }
+        true
+    }
+
+    #[inline]
+    pub(super) fn note_queued(&mut self, encoded: &Encoded) {
+        self.events_queued += 1;
+        self.retry_due = false;
+        if let Some(id) = &encoded.id {
+            self.note_id(encoded.len, id.clone());
+        }
+    }
+
+    pub(super) fn note_id(&mut self, len: usize, id: Range<usize>) {
+        let frame = self.buffer.len() - len;
+        let id = self.buffer.get(frame + id.start..frame + id.end).unwrap_or_default();
+        self.id_queued.known = true;
+        self.id_queued.text.clear();
+        self.id_queued.text.push_str(std::str::from_utf8(id).unwrap_or_default());
+    }
+
+    pub(super) fn note_handed(&mut self, len: usize) {
+        let now = Instant::now();
+        self.bytes_handed += len as u64;
+        self.last_write = now;
+        self.blocked_since = Some(now);
+        self.ping_due = false;
+    }
+
+    /// Everything that is queued, as one frame.
+    pub(super) fn take(&mut self) -> Bytes {
+        let frame = self.buffer.split().freeze();
+        self.note_handed(frame.len());
+        self.events_handed = self.events_queued;
+        if self.id_queued.known {
+            std::mem::swap(&mut self.id_handed, &mut self.id_queued);
+            self.id_queued.known = false;
+        }
+        frame
+    }
+}
+
+/// Wakes the task that polls the stream, unless it is polling now: it looks at the buffer before it rests.
+#[inline]
+pub(super) fn wake(state: MutexGuard<'_, State>) {
+    if !state.polling {
+        wake_task(state);
+    }
+}
+
+fn wake_task(mut state: MutexGuard<'_, State>) {
+    let task = state.task.take();
+    drop(state);
+    if let Some(task) = task {
+        task.wake();
+    }
+}
