@@ -13,6 +13,8 @@ pub use error::{Error, PublicMessage, Result, SendError};
 pub use http::StatusCode;
 pub use lifecycle::Shutdown;
 pub use route::Route;
+#[doc = include_str!("route/sse_route.md")]
+pub use sse_macros::sse_route;
 pub use serve::{Serve, listen, serve};
 pub use stream::{Disconnect, DisconnectReason, Opening, SendAll, Sending, Sse};
 pub use wire::{Event, EventError, EventId, EventName, EventWriter, Message, Outgoing, SseEvent};

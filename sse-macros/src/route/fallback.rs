@@ -20,8 +20,7 @@ pub(crate) fn without_route(item: TokenStream, found: Diagnostics) -> TokenStrea
 pub(crate) fn with_stub(attribute: &Attribute, function: &Function, found: Diagnostics) -> TokenStream {
     let errors = found.into_compile_errors();
     if function.signature.receiver().is_some() {
-        // A method: a type beside it, inside its `impl`, would be one more mistake. So would the errors, as
-        // items, if they did not stand where items of an `impl` may: macro calls may.
+        // A method: a type beside it, inside an `impl`, would be one more mistake. The errors may stand there.
         return quote! {
             #function
             #errors
@@ -31,7 +30,10 @@ pub(crate) fn with_stub(attribute: &Attribute, function: &Function, found: Diagn
     let twin = Twin::of(function);
     let visibility = &twin.visibility;
     let stub = twin.emit(&quote! {
-        #visibility fn route<__S>() -> #root::Route<__S> {
+        #visibility fn route<__S>() -> #root::Route<__S>
+        where
+            __S: ::core::clone::Clone + ::core::marker::Send + ::core::marker::Sync + 'static,
+        {
             #root::__private::stub()
         }
     });
