@@ -23,7 +23,7 @@ pub(crate) enum r#async {}
 #[allow(unused_variables)]
 #[allow(deprecated)]
 impl r#async {
-    pub(crate) fn route<__S, __M>() -> crate::sse::Route<__S>
+    pub fn route<__S, __M>() -> crate::sse::Route<__S>
     where
         __S: ::core::clone::Clone + ::core::marker::Send + ::core::marker::Sync
             + 'static,

@@ -18,7 +18,7 @@ impl broken {
     "a path starts with `/`; write \"/:id\""
 }
 ::core::compile_error! {
-    "`:id` is a parameter in older routers; write `{id}`"
+    "`:id` is the syntax of older routers; write `{id}`"
 }
 ::core::compile_error! {
     "a handler is asynchronous; write `async fn broken`"

@@ -13,9 +13,9 @@ pub use error::{Error, PublicMessage, Result, SendError};
 pub use http::StatusCode;
 pub use lifecycle::Shutdown;
 pub use route::Route;
+pub use serve::{Serve, listen, serve};
 #[doc = include_str!("route/sse_route.md")]
 pub use sse_macros::sse_route;
-pub use serve::{Serve, listen, serve};
 pub use stream::{Disconnect, DisconnectReason, Opening, SendAll, Sending, Sse};
 pub use wire::{Event, EventError, EventId, EventName, EventWriter, Message, Outgoing, SseEvent};
 
@@ -28,7 +28,7 @@ pub mod __private {
 
     pub use crate::route::{
         Failure, Handle, HeadArgument, HeadArguments, LastArgument, Meta, Outcome, Params, PathArgument,
-        Rejection, Stream, route, run, stub,
+        Rejection, Stream, route, stub,
     };
     pub use crate::stream::HandlerFuture;
 }

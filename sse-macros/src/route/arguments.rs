@@ -6,7 +6,7 @@
 
 use super::{options::Options, path::Path, types};
 use crate::{diagnostics::Diagnostics, suggest};
-use syn::{FnArg, Ident, LitStr, Pat, PatType, Signature, Type, ext::IdentExt, spanned::Spanned};
+use syn::{FnArg, Ident, LitStr, Pat, PatType, Signature, Type, ext::IdentExt};
 
 /// axum's tuples of extractors end here.
 const MOST_HEADS: usize = 16;
@@ -63,7 +63,7 @@ pub(crate) fn validate<'a>(
     if path.is_some() {
         binding.report_unbound(literal, options, found);
     }
-    report_bodies(&binding.extractors, options, found);
+    report_bodies(&binding.extractors, options, path.is_some(), found);
     let extractors = binding.extractors.len();
     let mut nth = 0;
     let rest = rest
@@ -118,7 +118,10 @@ fn split_off_handle<'a>(
         Some(late) => found.over(late, "the handle is the first argument; move it in front of the others"),
         None => found.over(
             first,
-            format!("the first argument is the handle; put it in front: `async fn {name}(sse: Sse, ..)`"),
+            format!(
+                "the first argument must be the handle, which sends the events; put it in front: `async fn \
+                 {name}(sse: Sse, ..)`"
+            ),
         ),
     }
     (None, inputs.iter().copied().filter(|input| !types::is_handle(&input.ty)).collect())
@@ -182,61 +185,81 @@ impl<'a, 'p> Binding<'a, 'p> {
         options: Option<&Options>,
         found: &mut Diagnostics,
     ) {
+        let reads_path = self.extractors.iter().any(|extractor| types::reads_path(&extractor.ty));
+        self.report_misspelt(found);
+        self.report_plain(reads_path, options, found);
+        if reads_path {
+            return;
+        }
+        for parameter in &self.unbound {
+            let span = literal.map_or_else(proc_macro2::Span::call_site, LitStr::span);
+            let argument = argument_name(parameter);
+            found.at(
+                span,
+                format!("no argument takes `{{{parameter}}}`; add one named after it: `{argument}: String`"),
+            );
+        }
+    }
+
+    /// An argument and a parameter that are nearly the same are one mistake.
+    ///
+    /// An argument that is reported is an extractor no longer: its place among them would mean nothing.
+    fn report_misspelt(&mut self, found: &mut Diagnostics) {
         let Binding { extractors, unbound } = self;
-        let reads_path = extractors.iter().any(|extractor| types::reads_path(&extractor.ty));
+        extractors.retain(|argument| {
+            let Some(name) = plain_name(argument) else { return true };
+            let written = name.unraw().to_string();
+            match suggest::nearest(&written, unbound.iter().copied()) {
+                Some(meant) if !types::is_extractor(&argument.ty) => {
+                    unbound.retain(|parameter| *parameter != meant);
+                    found.over(
+                        name,
+                        format!("there is no path parameter `{written}`; did you mean `{meant}`?"),
+                    );
+                    false
+                }
+                _ => true,
+            }
+        });
+    }
+
+    /// Arguments that are no extractors for sure. Each makes a pair with a parameter that is left over.
+    fn report_plain(&mut self, reads_path: bool, options: Option<&Options>, found: &mut Diagnostics) {
+        let Binding { extractors, unbound } = self;
         let last = extractors.len().saturating_sub(1);
         // If the options are wrong, the route may well be meant to have a body.
         let may_have_body = !options.is_some_and(Options::only_get);
-        // An argument that is reported is taken off the list: its place among the extractors means nothing.
         let mut nth = 0;
         extractors.retain(|argument| {
             let is_last = nth == last;
             nth += 1;
             let Some(name) = plain_name(argument) else { return true };
-            let written = name.unraw().to_string();
-            let plain = types::is_plain(&argument.ty);
             let is_string = types::name(&argument.ty).as_deref() == Some("String");
-            if is_string && is_last && may_have_body && suggest::nearest(&written, unbound.iter().copied()).is_none() {
+            if !types::is_plain(&argument.ty) || (is_string && is_last && may_have_body) {
                 return true;
             }
-            let near = suggest::nearest(&written, unbound.iter().copied());
-            let meant = match near {
-                Some(near) if plain || !types::is_extractor(&argument.ty) => Some(near),
-                // One plain argument and one parameter left over: they were meant for each other.
-                _ if plain && !reads_path => unbound.first().copied(),
-                _ => None,
-            };
-            if let Some(meant) = meant {
-                unbound.retain(|parameter| *parameter != meant);
-                let message = format!("the path has no `{{{written}}}`; did you mean `{meant}`?");
-                found.over(name, message);
-                return false;
-            }
-            if plain {
-                let body = if is_string && may_have_body { ", or move it to the end to read the body" } else { "" };
+            let written = name.unraw().to_string();
+            if let (false, Some(free)) = (reads_path, unbound.first().copied()) {
+                unbound.retain(|parameter| *parameter != free);
                 found.over(
-                    argument,
+                    name,
                     format!(
-                        "the path has no `{{{written}}}`; add it to the path, or take the value from an extractor \
-                         such as `Query(..)`{body}"
+                        "there is no path parameter `{written}`, and no argument for `{{{free}}}`; give both the same \
+                         name"
                     ),
                 );
+                return false;
             }
-            !plain
-        });
-        if reads_path {
-            return;
-        }
-        for parameter in unbound.iter() {
-            let span = literal.map_or_else(proc_macro2::Span::call_site, LitStr::span);
-            found.at(
-                span,
+            let body = if is_string && may_have_body { ", or move it to the end to read the body" } else { "" };
+            found.over(
+                argument,
                 format!(
-                    "no argument takes `{{{parameter}}}`; add one named after it: `{}: String`",
-                    argument_name(parameter)
+                    "there is no path parameter `{written}`; add `{{{written}}}` to the path, or take the value from \
+                     an extractor such as `Query(..)`{body}"
                 ),
             );
-        }
+            false
+        });
     }
 }
 
@@ -245,18 +268,27 @@ fn argument_name(parameter: &str) -> String {
     if syn::parse_str::<Ident>(parameter).is_ok() { parameter.to_owned() } else { format!("r#{parameter}") }
 }
 
-fn report_bodies(extractors: &[&PatType], options: Option<&Options>, found: &mut Diagnostics) {
+fn report_bodies(
+    extractors: &[&PatType],
+    options: Option<&Options>,
+    path_known: bool,
+    found: &mut Diagnostics,
+) {
     let only_get = options.is_some_and(Options::only_get);
     for (position, argument) in extractors.iter().enumerate() {
         let Some(name) = types::body_extractor(&argument.ty) else { continue };
+        if name == "String" && !path_known {
+            // It may have been meant for a parameter of the path that was refused.
+            continue;
+        }
         if only_get && types::needs_body(&argument.ty) {
-            found.at(
-                argument.ty.span(),
+            found.over(
+                &argument.ty,
                 format!("`{name}` reads a body, and a GET request has none; add `methods = [\"POST\"]` to the route"),
             );
         } else if position + 1 < extractors.len() {
-            found.at(
-                argument.ty.span(),
+            found.over(
+                &argument.ty,
                 format!(
                     "`{name}` reads the body, which can be read once, at the end; make it the last argument"
                 ),
@@ -360,8 +392,8 @@ mod tests {
 
     #[test]
     fn an_argument_without_a_parameter_is_refused_if_it_is_plain() {
-        assert!(mistake("/", "", "sse: Sse, id: u64").contains("no `{id}`; add it"));
-        assert!(mistake("/", "", "sse: Sse, name: String").contains("no `{name}`; add it"));
+        assert!(mistake("/", "", "sse: Sse, id: u64").contains("add `{id}` to the path"));
+        assert!(mistake("/", "", "sse: Sse, name: String").contains("add `{name}` to the path"));
         assert!(mistake("/", "", "sse: Sse, page: Option<u32>").contains("Query"));
         assert!(bind("/", "", "sse: Sse, user: AuthUser").is_ok());
         assert!(bind("/", "methods = [\"POST\"]", "sse: Sse, text: String").is_ok());
@@ -373,7 +405,7 @@ mod tests {
     fn a_misspelt_name_is_one_mistake_for_the_pair() {
         assert!(mistake("/{symbol}", "", "sse: Sse, simbol: String").contains("did you mean `symbol`?"));
         assert!(mistake("/{job_id}", "", "sse: Sse, jobid: JobId").contains("did you mean `job_id`?"));
-        assert!(mistake("/{id}", "", "sse: Sse, job: u64").contains("did you mean `id`?"));
+        assert!(mistake("/{id}", "", "sse: Sse, job: u64").contains("no argument for `{id}`"));
         assert!(
             mistake("/{symbol}", "methods = [\"POST\"]", "sse: Sse, simbol: String")
                 .contains("mean `symbol`")

@@ -5,7 +5,7 @@
 use super::{attribute::Attribute, function::Function, model, twin::Twin};
 use crate::diagnostics::Diagnostics;
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
 
 /// The item as it came: it is no function, so there is no route to stand in for.
 pub(crate) fn without_route(item: TokenStream, found: Diagnostics) -> TokenStream {
@@ -28,9 +28,8 @@ pub(crate) fn with_stub(attribute: &Attribute, function: &Function, found: Diagn
     }
     let root = model::root(attribute).unwrap_or_else(|_| model::default_root());
     let twin = Twin::of(function);
-    let visibility = &twin.visibility;
-    let stub = twin.emit(&quote! {
-        #visibility fn route<__S>() -> #root::Route<__S>
+    let stub = twin.emit(&quote_spanned! {twin.span=>
+        pub fn route<__S>() -> #root::Route<__S>
         where
             __S: ::core::clone::Clone + ::core::marker::Send + ::core::marker::Sync + 'static,
         {

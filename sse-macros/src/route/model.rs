@@ -47,7 +47,7 @@ pub(crate) fn validate<'a>(
         (Some(hook), None) => {
             found.at(
                 hook.span(),
-                "this hook is registered on the handle, which has no name; write `sse: Sse`",
+                "this hook is registered on the handle, so the handle needs a name; write `sse: Sse` as the first argument",
             );
             None
         }

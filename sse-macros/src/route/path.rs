@@ -127,20 +127,21 @@ fn without_query(text: &str) -> (&str, Option<&str>) {
 
 fn read_segment(segment: &str) -> Result<Option<Parameter>, Mistake> {
     if let Some(name) = segment.strip_prefix(':') {
-        return Err(format!("`{segment}` is a parameter in older routers; write `{{{name}}}`").into());
+        return Err(format!("`{segment}` is the syntax of older routers; write `{{{name}}}`").into());
     }
     if let Some(name) = segment.strip_prefix('*') {
         let name = if name.is_empty() { "rest" } else { name };
-        return Err(
-            format!("`{segment}` takes the rest of the path in older routers; write `{{*{name}}}`").into()
-        );
+        return Err(format!(
+            "`{segment}` is the syntax of older routers; for the rest of the path, write `{{*{name}}}`"
+        )
+        .into());
     }
     if let Some((_, inner)) = segment.split_once('<') {
         if let Some((inner, _)) = inner.split_once('>') {
             let name = inner.rsplit(':').next().unwrap_or(inner);
             let meant =
                 name.strip_suffix("..").map_or_else(|| format!("{{{name}}}"), |rest| format!("{{*{rest}}}"));
-            return Err(format!("`<{inner}>` is another framework's parameter; write `{meant}`").into());
+            return Err(format!("`<{inner}>` is the syntax of other frameworks; write `{meant}`").into());
         }
     }
     let mut rest = segment.chars();

@@ -24,7 +24,7 @@ pub use arguments::{
     Handle, HeadArgument, HeadArguments, LastArgument, Params, PathArgument, Rejection, Stream,
 };
 pub use meta::Meta;
-pub use outcome::{Failure, Outcome, run};
+pub use outcome::{Failure, Outcome};
 
 use crate::stream::HandlerFuture;
 use respond::{Ask, Respond};

@@ -10,9 +10,18 @@ use crate::stream::HandlerFuture;
     label = "return `()`, or `Result<(), E>` for errors",
     note = "what the client is to receive is sent with `sse.send(..).await`, not returned"
 )]
-pub trait Outcome {
+pub trait Outcome: Sized {
     #[allow(missing_docs)]
     fn outcome(self) -> Result<(), Response>;
+
+    /// Erases a handler's future. Here, and not a free function, so that an expansion can name the return type: a
+    /// wrong one is then reported where the user wrote it.
+    fn run<F>(future: F) -> HandlerFuture
+    where
+        F: Future<Output = Self> + Send + 'static,
+    {
+        Box::pin(async move { future.await.outcome() })
+    }
 }
 
 impl Outcome for () {
@@ -43,13 +52,4 @@ impl<E: IntoResponse> Failure for E {
     fn failure(self) -> Response {
         self.into_response()
     }
-}
-
-/// Erases a handler's future.
-pub fn run<F>(future: F) -> HandlerFuture
-where
-    F: Future + Send + 'static,
-    F::Output: Outcome,
-{
-    Box::pin(async move { future.await.outcome() })
 }

@@ -1,8 +1,8 @@
-use sse_runtime::{Sse, sse_route};
+use sse_runtime::sse_route;
 
 #[sse_route("/events/{id}")]
 async fn events(id: u64) {
-    drop(id);
+    println!("{id}");
 }
 
 fn main() {

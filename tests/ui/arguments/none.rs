@@ -1,4 +1,4 @@
-use sse_runtime::{Sse, sse_route};
+use sse_runtime::sse_route;
 
 #[sse_route("/events")]
 async fn events() {}

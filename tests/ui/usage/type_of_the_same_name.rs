@@ -2,7 +2,7 @@
 
 use sse_runtime::{Sse, sse_route};
 
-struct events;
+struct events {}
 
 #[sse_route("/events")]
 async fn events(sse: Sse) {
