@@ -9,7 +9,7 @@ pub(crate) async fn r#async(
     r#match: String,
     Json(order): Json<Order>,
 ) -> Result<(), AppError> {
-    sse.on_disconnect(on_disconnect);
+    sse.on_disconnect(|__gone| on_disconnect(__gone));
     async fn on_disconnect(gone: Disconnect) {}
     Ok(())
 }

@@ -1,4 +1,55 @@
-//! Server-Sent Events for axum.
+//! Server-Sent Events for axum: annotate an async function, get a streaming route.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use sse_runtime::{Disconnect, Result, Sse, routes, serve, sse_route};
+//!
+//! #[sse_route("/ticks/{every}")]
+//! async fn ticks(sse: Sse, every: u64) -> Result<()> {
+//!     sse.on_disconnect(|gone: Disconnect| async move { println!("{} after {} events", gone.reason, gone.events) });
+//!     for n in 0.. {
+//!         sse.send(format!("tick {n}")).await?;
+//!         tokio::time::sleep(Duration::from_secs(every)).await;
+//!     }
+//!     Ok(())
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> std::io::Result<()> {
+//!     let listener = sse_runtime::listen("127.0.0.1:3000").await?;
+//!     serve(listener, routes![ticks]).await
+//! }
+//! ```
+//!
+//! - [`sse_route`] makes the route, [`routes!`] collects routes into an `axum::Router`, [`serve`] runs it; plain
+//!   `axum::serve` does too (then see [`Shutdown`]).
+//! - [`Sse`] is the handle that a handler sends with; [`Event`] an event with a name, an id, a reconnection time.
+//! - [`Error`] is for handlers that have no error type of their own.
+//! - [`testing`] (feature `testing`) runs routes in-process, on tokio's paused clock.
+//!
+//! # The life of a stream
+//!
+//! The response head is not sent before it is known what the response is. Until the first event, [`Sse::open`] or the
+//! route's `open_after` (1 s), an `Err` of the handler is an ordinary HTTP response. After it, an `Err` or a panic is
+//! an in-band event, `failure`, and the stream ends. While a stream is silent a comment goes out every 15 s, which
+//! keeps proxies from cutting it.
+//!
+//! When the client leaves, the handler's future is dropped where it waits, and then the
+//! [`on_disconnect`](Sse::on_disconnect) hooks run, once, with the [reason](DisconnectReason).
+//!
+//! # Cancel safety
+//!
+//! A handler is cancelled whenever its client leaves, at any `.await`: as everywhere in async Rust, what must not be
+//! left half done belongs in a spawned task or in a destructor. The futures of [`Sse`] are cancel safe: an event was
+//! sent whole, or not at all.
+//!
+//! # Features
+//!
+//! | feature | default | brings |
+//! |---|---|---|
+//! | `listenfd` | yes | [`listen`] takes a socket from systemd or systemfd |
+//! | `http2` | no | HTTP/2 without TLS in [`serve`] |
+//! | `testing` | no | [`testing`] |
 
 #![forbid(unsafe_code)]
 
@@ -7,6 +58,8 @@ mod lifecycle;
 mod route;
 mod serve;
 mod stream;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod wire;
 
 pub use error::{Error, PublicMessage, Result, SendError};
@@ -18,6 +71,9 @@ pub use serve::{Serve, listen, serve};
 pub use sse_macros::sse_route;
 pub use stream::{Disconnect, DisconnectReason, Opening, SendAll, Sending, Sse};
 pub use wire::{Event, EventError, EventId, EventName, EventWriter, Message, Outgoing, SseEvent};
+
+#[doc = include_str!("route/sse_route.md")]
+pub use sse_macros::sse_route;
 
 /// What expansions of the macros call. Not for use by hand; it changes without notice.
 #[doc(hidden)]

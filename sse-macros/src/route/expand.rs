@@ -2,7 +2,7 @@
 
 use super::{
     arguments::Argument,
-    model::Route,
+    model::{Root, Route},
     options::{Limit, Options},
     twin::Twin,
     values::Method,
@@ -30,14 +30,16 @@ fn function(route: &Route<'_>) -> TokenStream {
         Some((handle, hook)) => {
             let span = Span::mixed_site().located_at(hook.span());
             let hook = Ident::new("on_disconnect", span);
-            route.function.with_first_statement(&quote_spanned!(span=> #handle.on_disconnect(#hook);))
+            route.function.with_first_statement(&quote_spanned! {span=>
+                #handle.on_disconnect(|__gone| #hook(__gone));
+            })
         }
     }
 }
 
 /// `fn route()`, which ties the function to axum.
 fn mount(route: &Route<'_>, span: Span) -> TokenStream {
-    let root = &route.root;
+    let root = route.root.at(span);
     let private = quote_spanned!(span=> #root::__private);
     let meta = meta(route, &private, span);
     let Handler { parameters, heads, bounds, last, call } = Handler::new(route, &private, span);
@@ -121,22 +123,12 @@ impl Handler {
     }
 }
 
-/// `#ty: #bound,`, with the bound where the type stands: a type that is no extractor is found out at the mount, and
-/// the compiler then shows what required it to be one.
-fn bound(ty: &Type, root: &syn::Path, bound: impl FnOnce(TokenStream, Span) -> TokenStream) -> TokenStream {
-    let place = ty.span();
-    let root: TokenStream = root
-        .to_token_stream()
-        .into_iter()
-        .map(|mut token| {
-            // Only the place: `$crate` must go on to mean what it did.
-            token.set_span(token.span().located_at(place));
-            token
-        })
-        .collect();
-    let span = Span::call_site().located_at(place);
-    let bound = bound(quote_spanned!(span=> #root::__private), span);
-    quote_spanned!(span=> #ty: #bound,)
+/// The user's type as a place, and `__private` there: a type that is no extractor is found out at the mount, and the
+/// compiler then shows the bound that required it to be one.
+fn at_type(ty: &Type, root: &Root) -> (Span, TokenStream) {
+    let span = Span::call_site().located_at(ty.span());
+    let root = root.at(span);
+    (span, quote_spanned!(span=> #root::__private))
 }
 
 /// A name for an argument's value that no constant of the user's can be mistaken for.

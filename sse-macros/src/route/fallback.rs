@@ -2,7 +2,7 @@
 //! breaks. The function stays, so the editor goes on to complete and to check its body; its route stays too,
 //! in name, so that `routes![..]` does not complain about it a second time.
 
-use super::{attribute::Attribute, function::Function, model, twin::Twin};
+use super::{attribute::Attribute, function::Function, model::Root, twin::Twin};
 use crate::diagnostics::Diagnostics;
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -26,8 +26,8 @@ pub(crate) fn with_stub(attribute: &Attribute, function: &Function, found: Diagn
             #errors
         };
     }
-    let root = model::root(attribute).unwrap_or_else(|_| model::default_root());
     let twin = Twin::of(function);
+    let root = Root::parse(attribute).unwrap_or(Root::Named).at(twin.span);
     let stub = twin.emit(&quote_spanned! {twin.span=>
         pub fn route<__S>() -> #root::Route<__S>
         where

@@ -14,13 +14,13 @@ pub trait Outcome: Sized {
     #[allow(missing_docs)]
     fn outcome(self) -> Result<(), Response>;
 
-    /// Erases a handler's future. Here, and not a free function, so that an expansion can name the return type: a
-    /// wrong one is then reported where the user wrote it.
-    fn run<F>(future: F) -> HandlerFuture
+    /// Erases a handler's future. Here, so that an expansion names its handler's return type once, in the user's own
+    /// tokens, where a mistake in it is reported.
+    fn run<F>(handler: F) -> HandlerFuture
     where
         F: Future<Output = Self> + Send + 'static,
     {
-        Box::pin(async move { future.await.outcome() })
+        Box::pin(async move { handler.await.outcome() })
     }
 }
 

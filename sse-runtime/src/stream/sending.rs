@@ -52,10 +52,12 @@ impl Future for Opening<'_> {
     type Output = Result<(), SendError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.asked || self.shared.is_open() {
+        if self.asked {
             return Poll::Ready(Ok(()));
         }
-        self.shared.open()?;
+        if self.shared.open()? {
+            return Poll::Ready(Ok(()));
+        }
         // Lets go of the handler once: the head leaves before the handler does anything else.
         self.asked = true;
         cx.waker().wake_by_ref();

@@ -215,20 +215,16 @@ impl Shared {
         Poll::Ready(Ok(Admitted { shared: self, state }))
     }
 
-    /// Sends the head now, if it has not been sent.
-    pub(crate) fn open(&self) -> Result<(), SendError> {
+    /// Has the head sent now; returns whether it is out already.
+    pub(crate) fn open(&self) -> Result<bool, SendError> {
         let mut state = self.state();
         if state.over.is_some() {
             return Err(SendError::Closed);
         }
         state.opened = true;
+        let is_out = state.phase == Phase::Streaming;
         wake(state);
-        Ok(())
-    }
-
-    /// Whether the head is out, or can be sent at once.
-    pub(crate) fn is_open(&self) -> bool {
-        self.state().phase == Phase::Streaming
+        Ok(is_out)
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -294,7 +290,7 @@ impl Shared {
             return Poll::Ready(Opened::ShuttingDown);
         }
         if state.opened || state.ending.is_some() {
-            state.phase = Phase::Streaming;
+            self.begin_streaming(state);
             return Poll::Ready(Opened::Stream);
         }
         state.task = Some(cx.waker().clone());
@@ -304,10 +300,20 @@ impl Shared {
     }
 
     /// Leaves the head phase whatever the handler does: its route's `open_after` is over.
-    pub(crate) fn open_now(&self) {
-        let mut state = self.state();
+    pub(crate) fn open_now(self: &Arc<Self>) {
+        self.begin_streaming(self.state());
+    }
+
+    fn begin_streaming(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
         state.opened = true;
         state.phase = Phase::Streaming;
+        // From here on it is the transport's turn: a body that is never polled is a client that does not read.
+        state.blocked_since = Some(Instant::now());
+        let is_over_soon = state.ending.is_some();
+        drop(state);
+        if !is_over_soon {
+            self.keep_ticking();
+        }
     }
 
     /// Runs the handler and hands out everything that is queued as one frame.

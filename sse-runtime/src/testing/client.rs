@@ -151,7 +151,9 @@ impl TestRequest {
         match tokio::time::timeout(self.client.limit, app.call(request)).await {
             Ok(Ok(response)) => response,
             Ok(Err(never)) => match never {},
-            Err(_) => panic!("{} {}: no response head within {:?}", self.method, self.path, self.client.limit),
+            Err(_) => {
+                panic!("{} {}: no response head within {:?}", self.method, self.path, self.client.limit)
+            }
         }
     }
 }

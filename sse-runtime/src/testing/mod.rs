@@ -39,5 +39,5 @@ mod parser;
 mod stream;
 
 pub use client::{TestClient, TestRequest, TestResponse};
-pub use parser::{Item, ParsedEvent, Parser};
+pub use parser::{Item, Parser, ReceivedEvent};
 pub use stream::TestStream;

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use super::client::TestRequest;
-use super::parser::{Item, ParsedEvent, Parser};
+use super::parser::{Item, Parser, ReceivedEvent};
 
 /// An open stream. Like a real client's kernel, it reads on its own, whether or not the test is looking, until it is
 /// told to [`stall`](Self::stall).
@@ -26,8 +26,11 @@ pub struct TestStream {
     reading: watch::Sender<bool>,
     chunks: mpsc::UnboundedReceiver<Result<Bytes, axum::Error>>,
     parser: Parser,
-    items: std::collections::VecDeque<Item>,
     raw: Vec<u8>,
+    /// Of the events that the test has seen, not of all that have arrived: what a test reconnects with must not depend
+    /// on how the bytes were cut.
+    last_event_id: String,
+    retry: Option<Duration>,
 }
 
 /// What came next.
@@ -58,15 +61,24 @@ impl TestStream {
                 }
             }
         });
-        let (parser, items, raw) = (Parser::new(), std::collections::VecDeque::new(), Vec::new());
-        Self { request, headers, reader, reading, chunks, parser, items, raw }
+        Self {
+            request,
+            headers,
+            reader,
+            reading,
+            chunks,
+            parser: Parser::new(),
+            raw: Vec::new(),
+            last_event_id: String::new(),
+            retry: None,
+        }
     }
 
     /// The next event; comments and keep-alives are skipped.
     ///
     /// # Panics
     /// If the stream ends first, or nothing comes within the client's limit.
-    pub async fn next(&mut self) -> ParsedEvent {
+    pub async fn next(&mut self) -> ReceivedEvent {
         let deadline = self.deadline();
         loop {
             match self.arrive(deadline).await {
@@ -94,7 +106,7 @@ impl TestStream {
     ///
     /// # Panics
     /// As [`next`](Self::next); and if it has not.
-    pub async fn expect(&mut self, name: &str, data: &str) -> ParsedEvent {
+    pub async fn expect(&mut self, name: &str, data: &str) -> ReceivedEvent {
         let event = self.next().await;
         if (event.name.as_str(), event.data.as_str()) != (name, data) {
             self.fail(&format!("expected the event {name:?} with {data:?}, got {event:?}"));
@@ -106,7 +118,7 @@ impl TestStream {
     ///
     /// # Panics
     /// As [`next`](Self::next).
-    pub async fn take(&mut self, count: usize) -> Vec<ParsedEvent> {
+    pub async fn take(&mut self, count: usize) -> Vec<ReceivedEvent> {
         let mut events = Vec::with_capacity(count);
         for _ in 0..count {
             events.push(self.next().await);
@@ -118,7 +130,7 @@ impl TestStream {
     ///
     /// # Panics
     /// If the end, or another event, does not come within the client's limit.
-    pub async fn rest(&mut self) -> Vec<ParsedEvent> {
+    pub async fn rest(&mut self) -> Vec<ReceivedEvent> {
         let mut events = Vec::new();
         loop {
             let deadline = self.deadline();
@@ -126,7 +138,9 @@ impl TestStream {
                 Arrived::Item(Item::Event(event)) => events.push(event),
                 Arrived::Item(Item::Comment(_)) => {}
                 Arrived::End => return events,
-                Arrived::Nothing => self.fail(&format!("neither event nor end in {:?}", self.request.client.limit)),
+                Arrived::Nothing => {
+                    self.fail(&format!("neither event nor end in {:?}", self.request.client.limit))
+                }
             }
         }
     }
@@ -242,16 +256,16 @@ impl TestStream {
         }
     }
 
-    /// The id that a reconnect would name; empty if there is none.
+    /// The id of the last event that was looked at, which a reconnect names; empty if there is none.
     #[must_use]
     pub fn last_event_id(&self) -> &str {
-        self.parser.last_event_id()
+        &self.last_event_id
     }
 
-    /// The reconnection time that the server has asked for.
+    /// The reconnection time that the events so far have asked for.
     #[must_use]
     pub fn retry(&self) -> Option<Duration> {
-        self.parser.retry()
+        self.retry
     }
 
     fn deadline(&self) -> Instant {
@@ -260,13 +274,19 @@ impl TestStream {
 
     async fn arrive(&mut self, deadline: Instant) -> Arrived {
         loop {
-            if let Some(item) = self.items.pop_front() {
+            if let Some(item) = self.parser.next_item() {
+                if let Item::Event(event) = &item {
+                    if let Some(id) = &event.id {
+                        id.clone_into(&mut self.last_event_id);
+                    }
+                    self.retry = event.retry.or(self.retry);
+                }
                 return Arrived::Item(item);
             }
             match timeout_at(deadline, self.chunks.recv()).await {
                 Ok(Some(Ok(chunk))) => {
                     self.raw.extend_from_slice(&chunk);
-                    self.items.extend(self.parser.feed(&chunk));
+                    self.parser.feed(&chunk);
                 }
                 Ok(Some(Err(error))) => self.fail(&format!("the connection was cut: {error}")),
                 Ok(None) => return Arrived::End,

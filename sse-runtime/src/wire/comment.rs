@@ -22,3 +22,26 @@ pub(crate) fn encode_comment(text: &str, out: &mut BytesMut) {
         rest = after;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn comment(text: &str) -> String {
+        let mut out = BytesMut::new();
+        encode_comment(text, &mut out);
+        String::from_utf8(out.to_vec()).expect("UTF-8")
+    }
+
+    #[test]
+    fn a_comment_is_one_line_without_a_blank_line_after_it() {
+        assert_eq!(comment("hello"), ": hello\n");
+        assert_eq!(comment(""), ": \n");
+        assert_eq!(KEEP_ALIVE, b":\n");
+    }
+
+    #[test]
+    fn each_line_of_a_comment_is_a_comment_of_its_own() {
+        assert_eq!(comment("a\ndata: forged\rb\r\nc\n"), ": a\n: data: forged\n: b\n: c\n: \n");
+    }
+}

@@ -112,3 +112,64 @@ impl From<EventId> for String {
         id.0.into_owned()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_printable_ascii_is_refused_in_an_id_with_its_place() {
+        for (id, found, at) in [
+            ("1\n2", '\n', 1),
+            ("1\r", '\r', 1),
+            ("\0", '\0', 0),
+            ("a\tb", '\t', 1),
+            ("7é", 'é', 1),
+            ("\u{7f}", '\u{7f}', 0),
+            (" 7", ' ', 0),
+            ("7 ", ' ', 1),
+            (" ", ' ', 0),
+        ] {
+            let refused = EventId::new(id).expect_err(id);
+            let EventError::IdCharacter { found: f, at: a, .. } = &refused else { panic!("{refused:?}") };
+            assert_eq!((*f, *a), (found, at), "{id:?}");
+        }
+    }
+
+    #[test]
+    fn an_id_has_at_most_128_bytes() {
+        assert!(EventId::new("x".repeat(128)).is_ok());
+        let refused = EventId::new("x".repeat(129)).expect_err("too long");
+        assert!(matches!(refused, EventError::IdTooLong { len: 129, .. }));
+        assert_eq!(
+            refused.to_string(),
+            format!(
+                "the event id \"{}... (89 more characters)\" has 129 bytes; 128 is the most that clients send back",
+                "x".repeat(40)
+            )
+        );
+    }
+
+    #[test]
+    fn an_id_may_be_empty_or_any_other_printable_text() {
+        for id in ["", "0", "a-17", "a b", "~!:{}", &"x".repeat(128)] {
+            assert_eq!(EventId::new(id).map(String::from).as_deref(), Ok(id));
+        }
+    }
+
+    #[test]
+    fn an_id_from_a_literal_is_the_same_as_a_checked_one() {
+        const FIRST: EventId = EventId::from_static("a-0");
+        const RESET: EventId = EventId::from_static("");
+        assert_eq!((EventId::new("a-0"), "".parse()), (Ok(FIRST), Ok(RESET)));
+        assert_eq!((FIRST.as_str(), FIRST.to_string(), FIRST.as_ref()), ("a-0", "a-0".to_owned(), "a-0"));
+    }
+
+    #[test]
+    fn a_literal_and_a_value_follow_the_same_rule() {
+        for id in ["7\n", " 7", "7 ", "é", "\u{7f}", "7\0", "a".repeat(129).leak()] {
+            assert!(EventId::new(id).is_err(), "{id:?}");
+            assert!(std::panic::catch_unwind(|| EventId::from_static(id)).is_err(), "{id:?}");
+        }
+    }
+}

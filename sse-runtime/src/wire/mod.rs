@@ -20,11 +20,15 @@ mod encode;
 mod error;
 mod event;
 mod id;
+mod json;
 mod last_event_id;
 mod lines;
 mod message;
 mod name;
 mod outgoing;
+mod place;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub(crate) use comment::{KEEP_ALIVE, encode_comment};

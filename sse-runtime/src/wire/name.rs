@@ -104,3 +104,51 @@ impl From<EventName> for String {
         name.0.into_owned()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_end_or_nul_in_a_name_is_refused_with_its_place() {
+        for (name, found, at) in [("a\rb", '\r', 1), ("é\nb", '\n', 2), ("\0", '\0', 0), ("x\r\n", '\r', 1)]
+        {
+            let refused = EventName::new(name).expect_err(name);
+            let EventError::NameCharacter { found: f, at: a, .. } = &refused else { panic!("{refused:?}") };
+            assert_eq!((*f, *a), (found, at), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_name_is_refused() {
+        assert_eq!(EventName::new(""), Err(EventError::EmptyName));
+    }
+
+    #[test]
+    fn a_name_may_hold_anything_else() {
+        for name in ["tick", "new_message", " spaced ", "größe", "a:b", "\u{2028}", "\t", "message"] {
+            assert_eq!(EventName::new(name).map(String::from).as_deref(), Ok(name));
+        }
+    }
+
+    #[test]
+    fn a_name_from_a_literal_is_the_same_as_a_checked_one() {
+        const TICK: EventName = EventName::from_static("tick");
+        assert_eq!(EventName::new("tick"), Ok(TICK));
+        assert_eq!("tick".parse(), Ok(TICK));
+        assert_eq!((TICK.as_str(), TICK.to_string(), TICK.as_ref()), ("tick", "tick".to_owned(), "tick"));
+    }
+
+    #[test]
+    fn the_error_shows_the_name_escaped_and_shortened() {
+        let refused = EventName::new(format!("x\ndata: {}", "y".repeat(1000))).expect_err("line end");
+        assert_eq!(
+            refused.to_string(),
+            format!(
+                "the event name \"x\\ndata: {}... (968 more characters)\" holds \\u{{a}} at byte 1, which no reader \
+                 could tell from the end of the field; names come from the program, user input belongs in the data",
+                "y".repeat(32)
+            )
+        );
+    }
+}

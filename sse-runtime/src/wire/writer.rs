@@ -11,12 +11,12 @@
 //! `start..whole` is whole lines. Every step begins by cutting off what is beyond `whole`, and moves the mark
 //! only once its own line is complete; a writer that is dropped before `end` cuts back to `start`.
 
-use std::{ops::Range, time::Duration};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use serde::Serialize;
 
-use super::{Encoded, EventError, id, lines::split_line, name};
+use super::{Encoded, EventError, id, json::JsonSink, lines::split_line, name, place::Place};
 
 /// Writes the fields of one event, each at most once and in any order, straight into the stream's buffer.
 ///
@@ -31,9 +31,9 @@ pub struct EventWriter<'a> {
     start: usize,
     whole: usize,
     max: usize,
-    id: Option<Range<usize>>,
-    name: Option<Range<usize>>,
-    data: Option<Range<usize>>,
+    id: Option<Place>,
+    name: Option<Place>,
+    data: Option<Place>,
     retry: bool,
     ended: bool,
 }
@@ -61,6 +61,7 @@ impl<'a> EventWriter<'a> {
     /// # Errors
     ///
     /// What `fields` returned, or [`EventError::TooLarge`].
+    #[inline]
     pub fn block<F>(out: &'a mut BytesMut, max: usize, fields: F) -> Result<(), EventError>
     where
         F: FnOnce(&mut EventWriter<'a>) -> Result<(), EventError>,
@@ -82,7 +83,7 @@ impl<'a> EventWriter<'a> {
             return Err(EventError::Repeated { field: "event" });
         }
         name::check(name)?;
-        self.name = Some(self.field(b"event: ", name.as_bytes())?);
+        self.name = self.field(b"event: ", name.as_bytes())?;
         Ok(())
     }
 
@@ -98,7 +99,7 @@ impl<'a> EventWriter<'a> {
             return Err(EventError::Repeated { field: "id" });
         }
         id::check(id)?;
-        self.id = Some(self.field(b"id: ", id.as_bytes())?);
+        self.id = self.field(b"id: ", id.as_bytes())?;
         Ok(())
     }
 
@@ -115,10 +116,14 @@ impl<'a> EventWriter<'a> {
         if self.retry {
             return Err(EventError::Repeated { field: "retry" });
         }
-        self.room_for(MAX_RETRY_LINE)?;
+        let before = self.whole;
         self.retry_line(after);
-        self.retry = true;
-        Ok(())
+        let written = self.room_for(0);
+        if written.is_err() {
+            self.whole = before;
+        }
+        self.retry = written.is_ok();
+        written
     }
 
     /// Writes text as the data, a line of it on each `data:` line. `\r\n`, `\r` and `\n` all end a line, and the
@@ -127,6 +132,7 @@ impl<'a> EventWriter<'a> {
     /// # Errors
     ///
     /// [`EventError::TooLarge`], and [`EventError::Repeated`] if the event has data already.
+    #[inline]
     pub fn data(&mut self, text: &str) -> Result<(), EventError> {
         if self.data.is_some() {
             return Err(EventError::Repeated { field: "data" });
@@ -151,19 +157,22 @@ impl<'a> EventWriter<'a> {
     /// [`EventError::Json`], [`EventError::TooLarge`] as soon as what was serialized exceeds the limit, and
     /// [`EventError::Repeated`] if the event has data already.
     pub fn json<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EventError> {
-        let mut sink = self.begin_json()?;
+        let mut sink = JsonSink::new(self.begin_json()?);
         let serialized = serde_json::to_writer(&mut sink, value);
-        let overflow = sink.overflow;
+        let overflow = sink.finish();
         self.end_json(serialized, overflow)
     }
 
+    #[inline]
     pub(super) fn begin(out: &'a mut BytesMut, max: usize) -> Self {
         let start = out.len();
+        let max = max.min(MAX_BLOCK);
         Self { out, start, whole: start, max, id: None, name: None, data: None, retry: false, ended: false }
     }
 
     /// Ends the block. `retry` is written unless the event has a reconnection time of its own.
-    pub(super) fn end(mut self, retry: Option<Duration>) -> Result<Encoded, EventError> {
+    #[inline]
+    pub(super) fn end(&mut self, retry: Option<Duration>) -> Result<Encoded, EventError> {
         if self.data.is_none() {
             self.data_lines(b"")?;
         }
@@ -175,18 +184,24 @@ impl<'a> EventWriter<'a> {
         }
         self.out.extend_from_slice(b"\n");
         self.ended = true;
-        let data = self.data.take().unwrap_or_default();
-        Ok(Encoded { id: self.id.take(), name: self.name.take(), data, len: self.out.len() - self.start })
+        Ok(Encoded {
+            id: self.id.map(Place::range),
+            name: self.name.map(Place::range),
+            data: self.data.map(Place::range).unwrap_or_default(),
+            len: self.out.len() - self.start,
+        })
     }
 
     /// Whether so many more bytes may be written. The blank line at the end has its place already.
+    #[inline]
     fn room_for(&self, more: usize) -> Result<(), EventError> {
         let size = (self.out.len() - self.start).saturating_add(more).saturating_add(1);
         if size > self.max { Err(EventError::too_large(size, self.max)) } else { Ok(()) }
     }
 
     /// Writes a line and returns where its value is.
-    fn field(&mut self, key: &[u8], value: &[u8]) -> Result<Range<usize>, EventError> {
+    #[inline]
+    fn field(&mut self, key: &[u8], value: &[u8]) -> Result<Option<Place>, EventError> {
         self.out.truncate(self.whole);
         let line = key.len() + value.len() + 1;
         self.room_for(line)?;
@@ -197,9 +212,10 @@ impl<'a> EventWriter<'a> {
         self.out.extend_from_slice(b"\n");
         let from = self.whole - self.start + key.len();
         self.whole = self.out.len();
-        Ok(from..from + value.len())
+        Ok(Place::new(from, from + value.len()))
     }
 
+    #[inline]
     fn data_lines(&mut self, text: &[u8]) -> Result<(), EventError> {
         let before = self.whole;
         let written = self.each_data_line(text);
@@ -207,10 +223,11 @@ impl<'a> EventWriter<'a> {
             self.whole = before;
             return written;
         }
-        self.data = Some(before - self.start..self.whole - self.start);
+        self.data = Place::new(before - self.start, self.whole - self.start);
         Ok(())
     }
 
+    #[inline]
     fn each_data_line(&mut self, text: &[u8]) -> Result<(), EventError> {
         let mut rest = Some(text);
         while let Some(text) = rest {
@@ -221,7 +238,8 @@ impl<'a> EventWriter<'a> {
         Ok(())
     }
 
-    fn begin_json(&mut self) -> Result<JsonSink<'_>, EventError> {
+    /// Begins the line; returns the buffer and the length that it may reach.
+    fn begin_json(&mut self) -> Result<(&mut BytesMut, usize), EventError> {
         if self.data.is_some() {
             return Err(EventError::Repeated { field: "data" });
         }
@@ -229,7 +247,7 @@ impl<'a> EventWriter<'a> {
         self.room_for(DATA.len() + 1)?;
         self.out.extend_from_slice(DATA);
         let most = self.start.saturating_add(self.max).saturating_sub(2);
-        Ok(JsonSink { out: self.out, most, overflow: None })
+        Ok((self.out, most))
     }
 
     fn end_json(
@@ -247,7 +265,7 @@ impl<'a> EventWriter<'a> {
             return self.resplit_json();
         }
         self.out.extend_from_slice(b"\n");
-        self.data = Some(self.whole - self.start..self.out.len() - self.start);
+        self.data = Place::new(self.whole - self.start, self.out.len() - self.start);
         self.whole = self.out.len();
         Ok(())
     }
@@ -282,19 +300,21 @@ impl<'a> EventWriter<'a> {
         let before = self.whole;
         self.retry_line(after);
         let line = self.whole - before;
-        let at = self.data.as_ref().map_or(before - self.start, |data| data.start);
+        let at = self.data.map_or(before - self.start, |data| data.range().start);
         if let Some(moved) = self.out.get_mut(self.start + at..) {
             moved.rotate_right(line);
         }
-        for field in [&mut self.id, &mut self.name, &mut self.data].into_iter().flatten() {
-            if field.start >= at {
-                *field = field.start + line..field.end + line;
-            }
+        for place in [&mut self.id, &mut self.name, &mut self.data] {
+            *place = place.map(Place::range).and_then(|old| {
+                let by = if old.start >= at { line } else { 0 };
+                Place::new(old.start + by, old.end + by)
+            });
         }
     }
 }
 
 impl Drop for EventWriter<'_> {
+    #[inline]
     fn drop(&mut self) {
         if !self.ended {
             self.out.truncate(self.start);
@@ -303,39 +323,9 @@ impl Drop for EventWriter<'_> {
 }
 
 const DATA: &[u8] = b"data: ";
+/// No block is larger, whatever the limit, so that its places can be noted.
+const MAX_BLOCK: usize = Place::MAX - MAX_RETRY_LINE;
 /// The most that a signed 32-bit timer, such as JavaScript's, can wait, in milliseconds.
 const MAX_RETRY: u32 = i32::MAX.unsigned_abs();
 /// `retry: 2147483647\n`
 const MAX_RETRY_LINE: usize = 18;
-
-/// Where serde_json writes: the buffer, up to the limit.
-struct JsonSink<'a> {
-    out: &'a mut BytesMut,
-    /// The length that `out` may reach.
-    most: usize,
-    /// The length that it would have reached.
-    overflow: Option<usize>,
-}
-
-impl std::io::Write for JsonSink<'_> {
-    #[inline]
-    fn write(&mut self, piece: &[u8]) -> std::io::Result<usize> {
-        self.write_all(piece)?;
-        Ok(piece.len())
-    }
-
-    #[inline]
-    fn write_all(&mut self, piece: &[u8]) -> std::io::Result<()> {
-        let len = self.out.len().saturating_add(piece.len());
-        if len > self.most || self.overflow.is_some() {
-            self.overflow.get_or_insert(len);
-            return Err(std::io::ErrorKind::FileTooLarge.into());
-        }
-        self.out.extend_from_slice(piece);
-        Ok(())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}

@@ -1,0 +1,108 @@
+//! One tab: scripts run in it, the requests that it made, and its end.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::{Value, json};
+use sse_tests::{LIMIT, within_limit};
+use tokio::time::{Instant, sleep};
+
+use crate::chromium::Devtools;
+
+/// How often a condition in the page is looked at.
+const GLANCE: Duration = Duration::from_millis(25);
+
+/// A tab of the browser.
+pub(crate) struct Page {
+    devtools: Arc<Devtools>,
+    target: Value,
+    session: String,
+}
+
+impl Page {
+    /// Takes over a tab and starts to record its requests.
+    pub(crate) async fn attach(devtools: Arc<Devtools>, target: Value, session: String) -> Self {
+        let page = Self { devtools, target, session };
+        page.command("Page.enable", json!({})).await;
+        page.command("Network.enable", json!({})).await;
+        page
+    }
+
+    pub(crate) async fn go_to(&self, url: &str) {
+        let outcome = self.command("Page.navigate", json!({ "url": url })).await;
+        assert!(outcome.get("errorText").is_none(), "{url}: {outcome}");
+        self.wait_until("document.readyState === 'complete'").await;
+    }
+
+    /// Goes to an address and answers that one request itself, with an empty page: scripts of the test
+    /// then run on the origin of `url`, without a page of the server's around them.
+    pub(crate) async fn go_to_blank(&self, url: &str) {
+        self.command("Fetch.enable", json!({ "patterns": [{ "urlPattern": url }] })).await;
+        let answer = async {
+            let paused = self.event("Fetch.requestPaused").await;
+            let html = json!([{ "name": "content-type", "value": "text/html" }]);
+            let response =
+                json!({ "requestId": paused["requestId"], "responseCode": 200, "responseHeaders": html });
+            self.command("Fetch.fulfillRequest", response).await;
+        };
+        tokio::join!(self.go_to(url), answer);
+        self.command("Fetch.disable", json!({})).await;
+    }
+
+    /// Runs a script in the page and returns its value.
+    pub(crate) async fn run(&self, script: &str) -> Value {
+        let params = json!({ "expression": script, "returnByValue": true, "awaitPromise": true });
+        let mut outcome = self.command("Runtime.evaluate", params).await;
+        assert!(outcome.get("exceptionDetails").is_none(), "{script}: {outcome}");
+        outcome["result"]["value"].take()
+    }
+
+    /// Waits until an expression in the page is true.
+    pub(crate) async fn wait_until(&self, condition: &str) {
+        let deadline = Instant::now() + LIMIT;
+        while self.run(condition).await != Value::Bool(true) {
+            if Instant::now() > deadline {
+                let text = self.run("document.body?.innerText").await;
+                panic!("not true after {LIMIT:?}: {condition}; the page says {text}");
+            }
+            sleep(GLANCE).await;
+        }
+    }
+
+    /// The requests for addresses that contain `part`, in order: the status of each response, `None`
+    /// while there is none.
+    pub(crate) fn requests(&self, part: &str) -> Vec<Option<u64>> {
+        let events = self.devtools.events();
+        let events = events.borrow();
+        let mine = |method: &'static str| {
+            let of_this_tab = events.iter().filter(|event| event["sessionId"] == self.session.as_str());
+            of_this_tab.filter(move |event| event["method"] == method).map(|event| &event["params"])
+        };
+        mine("Network.requestWillBeSent")
+            .filter(|sent| sent["request"]["url"].as_str().is_some_and(|url| url.contains(part)))
+            .map(|sent| {
+                let mut responses = mine("Network.responseReceived");
+                let own = responses.find(|response| response["requestId"] == sent["requestId"]);
+                own.and_then(|response| response["response"]["status"].as_u64())
+            })
+            .collect()
+    }
+
+    /// Closes the tab, as a user does.
+    pub(crate) async fn close(self) {
+        self.devtools.command(None, "Target.closeTarget", json!({ "targetId": self.target })).await;
+    }
+
+    /// Waits for an event of this tab, past or future, and returns its parameters.
+    async fn event(&self, method: &str) -> Value {
+        let mut events = self.devtools.events();
+        let wanted =
+            |event: &&Value| event["method"] == method && event["sessionId"] == self.session.as_str();
+        let arrived = events.wait_for(|events| events.iter().any(|event| wanted(&event)));
+        let events = within_limit(method, arrived).await.expect("Chromium is connected");
+        events.iter().rfind(wanted).map(|event| event["params"].clone()).expect("it has arrived")
+    }
+
+    async fn command(&self, method: &str, params: Value) -> Value {
+        self.devtools.command(Some(&self.session), method, params).await
+    }
+}

@@ -1,0 +1,132 @@
+//! Each example as the program that a reader starts, read over a real socket, down to the bytes.
+
+use std::time::{Duration, Instant};
+
+use sse_tests::{Event, Example, Response, get, get_with};
+
+/// An event without an id, and without a reconnection time.
+fn event(name: &str, data: &str) -> Event {
+    Event { name: name.to_owned(), data: data.to_owned(), id: None, retry: None }
+}
+
+/// All events up to the clean end of the stream.
+async fn events(mut response: Response) -> Vec<Event> {
+    let mut events = Vec::new();
+    while let Some(event) = response.event().await {
+        events.push(event);
+    }
+    events
+}
+
+#[tokio::test]
+async fn quickstart_serves_a_page_and_the_stream_that_it_shows() {
+    let example = Example::start("quickstart").await;
+
+    let page = get(example.address(), "/").await;
+    assert_eq!((page.status(), page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    assert!(page.rest().await.contains(r#"new EventSource("/ticks")"#));
+
+    let mut ticks = get(example.address(), "/ticks").await;
+    assert_eq!((ticks.status(), ticks.header("content-type")), (200, Some("text/event-stream")));
+    assert_eq!(ticks.header("cache-control"), Some("no-store, no-transform"));
+    assert_eq!(ticks.header("x-accel-buffering"), Some("no"));
+    assert_eq!(ticks.block().await.as_deref(), Some("data: tick 1\n\n"));
+    assert_eq!(ticks.block().await.as_deref(), Some("data: tick 2\n\n"));
+    drop(ticks);
+    example.wait_for_line(|line| line.contains("ClientClosed after 2 events")).await;
+}
+
+#[tokio::test]
+async fn articles_route_sends_its_message_or_the_id_that_was_asked_for() {
+    let example = Example::start("articles_route").await;
+
+    let plain = get(example.address(), "/my-sse-route").await;
+    assert_eq!(plain.rest().await, "data: This is my message\n\n");
+    let asked = get(example.address(), "/my-sse-route?message_id=7").await;
+    assert_eq!(asked.rest().await, "data: {\"message_id\":\"7\"}\n\n");
+    example.wait_for_line(|line| line.contains("disconnected") && line.contains("reason=Completed")).await;
+}
+
+#[tokio::test]
+async fn long_task_reports_five_updates_one_a_second() {
+    let example = Example::start("long_task").await;
+
+    let greeting = get(example.address(), "/").await;
+    assert_eq!(greeting.header("content-type"), Some("application/json"));
+    assert_eq!(greeting.rest().await, r#"{"message":"Hello World"}"#);
+
+    let begun = Instant::now();
+    let updates = get(example.address(), "/sse").await;
+    assert_eq!(updates.rest().await, "data: New update\n\n".repeat(5));
+    assert!(begun.elapsed() >= Duration::from_secs(5), "too early: {:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn long_task_shows_progress_then_the_result_then_the_end() {
+    let example = Example::start("long_task").await;
+
+    let mut seen = events(get(example.address(), "/reports/2025").await).await;
+    let end = seen.pop().expect("a terminal event");
+    assert_eq!(end.name, "end");
+    let mut expected: Vec<_> =
+        (1..=12).map(|month| event("progress", &format!(r#"{{"month":{month},"of":12}}"#))).collect();
+    expected.push(event("result", r#"{"year":2025,"orders":12078}"#));
+    assert_eq!(seen, expected);
+
+    let id = end.id.expect("the id that marks the end");
+    let again = get_with(example.address(), "/reports/2025", &[("last-event-id", &id)]).await;
+    assert_eq!((again.status(), again.rest().await.as_str()), (204, ""));
+}
+
+#[tokio::test]
+async fn messages_go_on_after_the_last_one_that_was_seen() {
+    let example = Example::start("messages").await;
+
+    let mut fresh = get(example.address(), "/stream").await;
+    let first = "event: new_message\nid: 1\nretry: 15000\ndata: message 1\n\n";
+    assert_eq!(fresh.block().await.as_deref(), Some(first));
+    let second = fresh.event().await.expect("a second message");
+    assert_eq!((second.id.as_deref(), second.data.as_str()), (Some("2"), "message 2"));
+    drop(fresh);
+    let left = |line: &str| line.contains("reason=ClientClosed") && line.contains("last=\"2\"");
+    example.wait_for_line(left).await;
+
+    let mut back = get_with(example.address(), "/stream", &[("last-event-id", "41")]).await;
+    assert_eq!(back.event().await.and_then(|event| event.id).as_deref(), Some("42"));
+    let mut strange = get_with(example.address(), "/stream", &[("last-event-id", "forty-one")]).await;
+    assert_eq!(strange.event().await.and_then(|event| event.id).as_deref(), Some("1"));
+}
+
+#[tokio::test]
+async fn status_tells_each_change_once_then_ends_for_good() {
+    let example = Example::start("status").await;
+
+    let mut seen = events(get(example.address(), "/status/stream?param1=export").await).await;
+    let end = seen.pop().expect("a terminal event");
+    assert_eq!(end.name, "end");
+    let percents: Vec<u64> = seen.iter().map(percent).collect();
+    assert_eq!(percents, [0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100]);
+    assert!(seen.iter().all(|event| event.name == "update" && event.retry == Some(30_000)), "{seen:#?}");
+
+    let id = end.id.expect("the id that marks the end");
+    let path = "/status/stream?param1=export";
+    let again = get_with(example.address(), path, &[("last-event-id", &id)]).await;
+    assert_eq!((again.status(), again.rest().await.as_str()), (204, ""));
+
+    let newcomer = events(get(example.address(), path).await).await;
+    assert_eq!(newcomer.iter().map(|event| event.name.as_str()).collect::<Vec<_>>(), ["update", "end"]);
+}
+
+#[tokio::test]
+async fn status_without_a_job_is_a_plain_bad_request() {
+    let example = Example::start("status").await;
+    let refused = get(example.address(), "/status/stream").await;
+    assert_eq!(refused.status(), 400);
+    assert!(refused.rest().await.contains("param1"));
+}
+
+/// The percentage in an `update` event.
+fn percent(update: &Event) -> u64 {
+    let status: serde_json::Value = serde_json::from_str(&update.data).expect("a status is JSON");
+    status["percent"].as_u64().expect("a status has a percentage")
+}
