@@ -67,8 +67,6 @@ pub use http::StatusCode;
 pub use lifecycle::Shutdown;
 pub use route::Route;
 pub use serve::{Serve, listen, serve};
-#[doc = include_str!("route/sse_route.md")]
-pub use sse_macros::sse_route;
 pub use stream::{Disconnect, DisconnectReason, Opening, SendAll, Sending, Sse};
 pub use wire::{Event, EventError, EventId, EventName, EventWriter, Message, Outgoing, SseEvent};
 

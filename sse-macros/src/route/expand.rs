@@ -91,19 +91,13 @@ impl Handler {
                     let #local = <#ty as #private::PathArgument>::path_argument(__params, #name)?;
                 }),
                 Argument::Head(ty) => {
-                    bounds.extend(bound(
-                        ty,
-                        &route.root,
-                        |private, span| quote_spanned!(span=> #private::HeadArgument<__S>),
-                    ));
+                    let (place, private) = at_type(ty, &route.root);
+                    bounds.extend(quote_spanned!(place=> #ty: #private::HeadArgument<__S>,));
                     heads.push(local);
                 }
                 Argument::Last(ty) => {
-                    bounds.extend(bound(
-                        ty,
-                        &route.root,
-                        |private, span| quote_spanned!(span=> #private::LastArgument<__S, __M>),
-                    ));
+                    let (place, private) = at_type(ty, &route.root);
+                    bounds.extend(quote_spanned!(place=> #ty: #private::LastArgument<__S, __M>,));
                     last = Some(local.into_token_stream());
                 }
             }
