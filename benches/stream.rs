@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::extract::Path;
 use axum::response::{IntoResponse, sse};
 use axum::routing::get;
 use axum::serve::ListenerExt;
@@ -60,9 +61,9 @@ async fn ours_endless(sse: Sse) -> Result<()> {
     }
 }
 
-#[sse_route("/short")]
-async fn ours_short(sse: Sse) -> Result<()> {
-    for _ in 0..3 {
+#[sse_route("/short/{count}")]
+async fn ours_short(sse: Sse, count: u64) -> Result<()> {
+    for _ in 0..count {
         sse.send(TEXT).await?;
         EVENTS.fetch_add(1, Ordering::Relaxed);
     }
@@ -92,9 +93,11 @@ async fn server(kind: &str) -> std::io::Result<()> {
     println!("{}", listener.local_addr()?);
     let axum_app = Router::new()
         .route("/endless", get(|| async { axum_stream(u64::MAX) }))
-        .route("/short", get(|| async { axum_stream(3) }));
+        .route("/short/{count}", get(|Path(count): Path<u64>| async move { axum_stream(count) }));
     match kind {
-        "ours" => drop(tokio::spawn(sse_runtime::serve(listener, routes![ours_endless, ours_short]).into_future())),
+        "ours" => {
+            drop(tokio::spawn(sse_runtime::serve(listener, routes![ours_endless, ours_short]).into_future()))
+        }
         "axum" => drop(tokio::spawn(axum::serve(listener, axum_app).into_future())),
         _ => {
             let listener = listener.tap_io(|socket| drop(socket.set_nodelay(true)));
@@ -106,7 +109,7 @@ async fn server(kind: &str) -> std::io::Result<()> {
     let (asked, mut asks) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
         for _ in std::io::stdin().lock().lines() {
-            drop(asked.send(()));
+            let _ = asked.send(());
         }
     });
     while asks.recv().await.is_some() {
@@ -168,7 +171,10 @@ impl Server {
     }
 
     /// What `client` costs the server, for one round.
-    fn measure(&mut self, client: fn(SocketAddr) -> std::io::Result<u64>) -> std::io::Result<(Figures, u64)> {
+    fn measure(
+        &mut self,
+        client: impl Fn(SocketAddr) -> std::io::Result<u64>,
+    ) -> std::io::Result<(Figures, u64)> {
         let before = self.figures()?;
         let requests = client(self.address)?;
         let after = self.figures()?;
@@ -200,18 +206,19 @@ fn one_stream(address: SocketAddr) -> std::io::Result<u64> {
     Ok(1)
 }
 
-/// Asks for short streams one after the other, on one connection.
-fn short_streams(address: SocketAddr) -> std::io::Result<u64> {
+/// Asks for streams of `count` events one after the other, on one connection.
+fn short_streams(address: SocketAddr, count: usize) -> std::io::Result<u64> {
     let mut socket = TcpStream::connect(address)?;
     socket.set_nodelay(true)?;
+    let request = format!("GET /short/{count} HTTP/1.1\r\nhost: bench\r\n\r\n");
     let mut answer = Vec::new();
     let mut buffer = [0; 16 * 1024];
     let mut requests = 0;
     let begun = Instant::now();
     while begun.elapsed() < ROUND {
-        socket.write_all(b"GET /short HTTP/1.1\r\nhost: bench\r\n\r\n")?;
+        socket.write_all(request.as_bytes())?;
         answer.clear();
-        while !is_complete(&answer) {
+        while !is_complete(&answer, count) {
             let read = socket.read(&mut buffer)?;
             answer.extend_from_slice(&buffer[..read]);
         }
@@ -220,15 +227,20 @@ fn short_streams(address: SocketAddr) -> std::io::Result<u64> {
     Ok(requests)
 }
 
-/// Three events, and the end as the response's framing shows it.
-fn is_complete(answer: &[u8]) -> bool {
+/// All events, and the end as the response's framing shows it.
+fn is_complete(answer: &[u8], count: usize) -> bool {
     let text = std::str::from_utf8(answer).unwrap_or_default();
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-    if head.contains("transfer-encoding: chunked") { body.ends_with("0\r\n\r\n") } else { body.matches(TEXT).count() == 3 }
+    if head.contains("transfer-encoding: chunked") {
+        body.ends_with("0\r\n\r\n")
+    } else {
+        body.matches(TEXT).count() == count
+    }
 }
 
 fn client() -> std::io::Result<()> {
-    let [mut ours, mut axum, mut nodelay] = [Server::start("ours")?, Server::start("axum")?, Server::start("axum-nodelay")?];
+    let [mut ours, mut axum, mut nodelay] =
+        [Server::start("ours")?, Server::start("axum")?, Server::start("axum-nodelay")?];
 
     println!("one stream of 100 B events, read as fast as it comes: server CPU per event");
     let (mut here, mut there) = (Vec::new(), Vec::new());
@@ -243,18 +255,25 @@ fn client() -> std::io::Result<()> {
         report("allocations/event", allocations(&here), allocations(&there));
     }
 
-    println!("streams of three events, one after the other on one connection: server CPU per stream");
-    let (mut here, mut there, mut default) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        here.push(ours.measure(short_streams)?);
-        there.push(nodelay.measure(short_streams)?);
-        default.push(axum.measure(short_streams)?);
+    for count in [1, 3, 10, 30] {
+        println!(
+            "streams of {count} events, one after the other on one connection: server CPU and time per stream"
+        );
+        let (mut here, mut there, mut default) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            here.push(ours.measure(|address| short_streams(address, count))?);
+            there.push(nodelay.measure(|address| short_streams(address, count))?);
+            default.push(axum.measure(|address| short_streams(address, count))?);
+        }
+        let cpu =
+            |all: &[(Figures, u64)]| median(all.iter().map(|(f, streams)| f.cpu as f64 / *streams as f64));
+        let wall = |all: &[(Figures, u64)]| {
+            median(all.iter().map(|(_, streams)| ROUND.as_secs_f64() * 1e6 / *streams as f64))
+        };
+        report("ns CPU/stream (axum with TCP_NODELAY)", cpu(&here), cpu(&there));
+        report("us on the wall/stream (axum with TCP_NODELAY)", wall(&here), wall(&there));
+        report("us on the wall/stream (axum's default)", wall(&here), wall(&default));
     }
-    let per_request = |all: &[(Figures, u64)]| median(all.iter().map(|(f, requests)| f.cpu as f64 / *requests as f64));
-    let latency = |all: &[(Figures, u64)]| median(all.iter().map(|(_, requests)| ROUND.as_secs_f64() * 1e6 / *requests as f64));
-    report("ns CPU/stream (axum with TCP_NODELAY)", per_request(&here), per_request(&there));
-    report("us on the wall/stream (axum with TCP_NODELAY)", latency(&here), latency(&there));
-    report("us on the wall/stream (axum's default)", latency(&here), latency(&default));
     Ok(())
 }
 

@@ -1,21 +1,129 @@
-//! The connection a stream runs on, as far as [`serve`](crate::serve) lets a stream reach it.
+//! The connections of one server, and what can be told to them from outside while hyper drives them.
+//!
+//! An order is one atomic number that a connection's task looks at whenever it runs: with ten thousand connections, a
+//! shared lock at every wake-up (as a cancellation token takes it) is what all cores would meet at.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Context;
 
+use futures_util::task::AtomicWaker;
+use slab::Slab;
 use tokio::sync::Notify;
 
-/// A request extension that [`serve`](crate::serve) gives to every request of a connection.
-#[derive(Clone, Default)]
-pub(crate) struct Connection(Arc<Notify>);
+use super::Shutdown;
+
+/// What a connection is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Order {
+    /// Go on.
+    Serve = 0,
+    /// Finish what is under way, and take no further request.
+    Drain = 1,
+    /// End now.
+    Cut = 2,
+}
+
+/// One connection. Its requests carry it, as an extension.
+pub(crate) struct Connection {
+    pub(crate) shutdown: Shutdown,
+    order: AtomicU8,
+    task: AtomicWaker,
+}
 
 impl Connection {
-    /// Drops the connection. A body is not polled while its socket is blocked, so a stream that waits for a client
+    /// Ends the connection now. A body is not polled while its socket is blocked, so a stream that waits for a client
     /// that no longer reads cannot end its connection by ending itself.
     pub(crate) fn cut(&self) {
-        self.0.notify_one();
+        self.tell(Order::Cut);
     }
 
-    pub(crate) async fn was_cut(&self) {
-        self.0.notified().await;
+    fn tell(&self, order: Order) {
+        self.order.fetch_max(order as u8, Ordering::AcqRel);
+        self.task.wake();
+    }
+
+    /// The order in force; the task is woken when it changes.
+    pub(crate) fn order(&self, cx: &Context<'_>) -> Order {
+        self.task.register(cx.waker());
+        match self.order.load(Ordering::Acquire) {
+            0 => Order::Serve,
+            1 => Order::Drain,
+            _ => Order::Cut,
+        }
+    }
+
+    /// Completes at the first order.
+    #[cfg(feature = "http2")]
+    pub(crate) async fn ordered(&self) {
+        use std::task::Poll;
+        std::future::poll_fn(|cx| match self.order(cx) {
+            Order::Serve => Poll::Pending,
+            Order::Drain | Order::Cut => Poll::Ready(()),
+        })
+        .await;
+    }
+}
+
+/// All connections of one server.
+#[derive(Default)]
+pub(crate) struct Connections {
+    open: Mutex<Slab<Arc<Connection>>>,
+    left: Notify,
+}
+
+impl Connections {
+    /// Takes note of a connection, until what is returned is dropped.
+    pub(crate) fn enter(self: &Arc<Self>, shutdown: Shutdown) -> Entry {
+        let order = AtomicU8::new(Order::Serve as u8);
+        let connection = Arc::new(Connection { shutdown, order, task: AtomicWaker::new() });
+        let key = self.open().insert(Arc::clone(&connection));
+        Entry { connections: Arc::clone(self), connection, key }
+    }
+
+    pub(crate) fn tell_all(&self, order: Order) {
+        let open: Vec<_> = self.open().iter().map(|(_, connection)| Arc::clone(connection)).collect();
+        for connection in open {
+            connection.tell(order);
+        }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.open().len()
+    }
+
+    /// Completes when none is open.
+    pub(crate) async fn none_left(&self) {
+        loop {
+            let left = self.left.notified();
+            if self.count() == 0 {
+                return;
+            }
+            left.await;
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, Slab<Arc<Connection>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection's place among all; leaves when dropped.
+pub(crate) struct Entry {
+    connections: Arc<Connections>,
+    pub(crate) connection: Arc<Connection>,
+    key: usize,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let mut open = self.connections.open();
+        open.try_remove(self.key);
+        let none_left = open.is_empty();
+        drop(open);
+        if none_left {
+            self.connections.left.notify_waiters();
+        }
     }
 }

@@ -1,8 +1,10 @@
-//! Streams as a population: who is open, and how they all end.
+//! Streams and connections as populations: who is open, and how they all end.
 
 mod connection;
 mod shutdown;
+mod signal;
 
-pub(crate) use connection::Connection;
+pub(crate) use connection::{Connection, Connections, Entry, Order};
+pub(crate) use shutdown::Registration;
 pub use shutdown::Shutdown;
-pub(crate) use shutdown::{Registration, signal};
+pub(crate) use signal::signal;

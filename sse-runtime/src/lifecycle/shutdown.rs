@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tower_layer::Layer;
 
+use super::signal;
 use crate::stream::{DisconnectReason, Shared};
 
 /// When clients are told to come back, unless the user chose otherwise.
@@ -192,33 +193,5 @@ impl Drop for Registration {
     fn drop(&mut self) {
         let mut streams = self.shutdown.inner.streams.lock().unwrap_or_else(PoisonError::into_inner);
         streams.open.try_remove(self.key);
-    }
-}
-
-/// Completes on Ctrl-C or, on Unix, SIGTERM.
-pub(crate) async fn signal() {
-    let ctrl_c = async {
-        if let Err(error) = tokio::signal::ctrl_c().await {
-            tracing::error!(%error, "Ctrl-C cannot be listened for");
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(error) => {
-                tracing::error!(%error, "SIGTERM cannot be listened for");
-                std::future::pending::<()>().await;
-            }
-        }
-    };
-    #[cfg(not(unix))]
-    let terminate = std::future::pending::<()>();
-    tokio::select! {
-        () = ctrl_c => {}
-        () = terminate => {}
     }
 }

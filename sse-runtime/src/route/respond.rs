@@ -26,7 +26,7 @@ pub(crate) struct Ask {
     pub(crate) head_only: bool,
     last_event_id: Option<String>,
     shutdown: Option<Shutdown>,
-    connection: Option<Connection>,
+    connection: Option<Arc<Connection>>,
 }
 
 impl Ask {
@@ -43,11 +43,14 @@ impl Ask {
             // The client has seen the end; 204 is what makes an EventSource stop (WHATWG HTML, 9.2.3).
             return Err(Rejection::new(StatusCode::NO_CONTENT.into_response()));
         }
+        let connection: Option<&Arc<Connection>> = request.extensions().get();
+        // One that was given as a layer comes before the server's own.
+        let shutdown = request.extensions().get().or(connection.map(|connection| &connection.shutdown));
         Ok(Self {
             head_only: request.method() == Method::HEAD,
             last_event_id,
-            shutdown: request.extensions().get().cloned(),
-            connection: request.extensions().get().cloned(),
+            shutdown: shutdown.cloned(),
+            connection: connection.cloned(),
         })
     }
 

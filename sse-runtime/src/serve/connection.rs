@@ -1,8 +1,10 @@
 //! One accepted connection.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -14,92 +16,99 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
-use crate::lifecycle::{Connection, Shutdown};
+use crate::lifecycle::{Connection, Entry, Order};
 
-#[derive(Clone)]
-pub(super) struct Settings {
-    pub(super) app: Router,
-    pub(super) shutdown: Shutdown,
-    /// Cancelled when the drain's time is over.
-    pub(super) cut: CancellationToken,
-    pub(super) header_read_timeout: Duration,
-}
+/// How long an HTTP/2 connection may be silent before the peer is asked for a sign of life.
+#[cfg(feature = "http2")]
+const PING: Duration = Duration::from_secs(20);
 
-/// Serves a connection until it ends, is cut by one of its streams, or the server has no more time for it.
-pub(super) async fn drive(socket: TcpStream, peer: SocketAddr, settings: Settings) {
-    let Settings { app, shutdown, cut, header_read_timeout } = settings;
-    let connection = Connection::default();
-    let service = {
-        let (shutdown, connection) = (shutdown.clone(), connection.clone());
-        service_fn(move |request: Request<Incoming>| {
-            let mut request = request.map(Body::new);
-            let extensions = request.extensions_mut();
-            extensions.insert(ConnectInfo(peer));
-            extensions.insert(shutdown.clone());
-            extensions.insert(connection.clone());
-            let mut app = app.clone();
-            // A router is always ready, and its calls cannot fail.
-            async move { Ok::<_, Infallible>(app.call(request).await.unwrap_or_else(|never| match never {})) }
-        })
-    };
+/// Serves a connection until it ends, or is told to.
+pub(super) async fn drive(
+    socket: TcpStream,
+    peer: SocketAddr,
+    app: Router,
+    entry: Entry,
+    header_read_timeout: Duration,
+) {
+    #[cfg(feature = "http2")]
+    let http2 = speaks_http2(&socket, &entry.connection, header_read_timeout).await;
+    #[cfg(not(feature = "http2"))]
+    let http2 = false;
+
+    let connection = Arc::clone(&entry.connection);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        let extensions = request.extensions_mut();
+        extensions.insert(ConnectInfo(peer));
+        if http2 {
+            // One stream of many must not cut the connection for the others.
+            extensions.insert(connection.shutdown.clone());
+        } else {
+            extensions.insert(Arc::clone(&connection));
+        }
+        let mut app = app.clone();
+        // A router is always ready, and its calls cannot fail.
+        async move { Ok::<_, Infallible>(app.call(request).await.unwrap_or_else(|never| match never {})) }
+    });
 
     #[cfg(feature = "http2")]
-    if matches!(tokio::time::timeout(header_read_timeout, speaks_http2(&socket)).await, Ok(true)) {
+    if http2 {
         let mut builder = hyper::server::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new());
-        builder.timer(TokioTimer::new());
-        let mut served = pin!(builder.serve_connection(TokioIo::new(socket), service));
-        let mut draining = false;
-        loop {
-            tokio::select! {
-                ended = served.as_mut() => return note(ended, peer),
-                () = shutdown.begun(), if !draining => {
-                    draining = true;
-                    served.as_mut().graceful_shutdown();
-                }
-                () = cut.cancelled() => return,
-                () = connection.was_cut() => return,
-            }
-        }
+        builder.timer(TokioTimer::new()).keep_alive_interval(PING);
+        let served = pin!(builder.serve_connection(TokioIo::new(socket), service));
+        return attend(served, |served| served.graceful_shutdown(), &entry.connection, peer).await;
     }
 
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(header_read_timeout);
-    let mut served = pin!(builder.serve_connection(TokioIo::new(socket), service).with_upgrades());
-    let mut draining = false;
-    loop {
-        tokio::select! {
-            ended = served.as_mut() => return note(ended, peer),
-            () = shutdown.begun(), if !draining => {
-                draining = true;
-                served.as_mut().graceful_shutdown();
-            }
-            () = cut.cancelled() => return,
-            () = connection.was_cut() => return,
-        }
-    }
+    let served = pin!(builder.serve_connection(TokioIo::new(socket), service).with_upgrades());
+    attend(served, |served| served.graceful_shutdown(), &entry.connection, peer).await;
 }
 
-fn note(ended: hyper::Result<()>, peer: SocketAddr) {
-    if let Err(error) = ended {
+/// Polls a connection, and passes on what it is told from outside.
+async fn attend<C>(mut served: Pin<&mut C>, drain: fn(Pin<&mut C>), connection: &Connection, peer: SocketAddr)
+where
+    C: Future<Output = hyper::Result<()>>,
+{
+    let mut draining = false;
+    let ended = poll_fn(|cx| {
+        match connection.order(cx) {
+            Order::Serve => {}
+            Order::Drain if draining => {}
+            Order::Drain => {
+                draining = true;
+                drain(served.as_mut());
+            }
+            Order::Cut => return std::task::Poll::Ready(Ok(())),
+        }
+        served.as_mut().poll(cx)
+    });
+    if let Err(error) = ended.await {
         tracing::debug!(%peer, %error, "connection ended in an error");
     }
 }
 
 /// Whether the client begins with HTTP/2's preface (RFC 9113, section 3.4), without taking a byte from the socket.
-/// Three bytes tell: no HTTP/1.1 method begins with `PRI`.
+/// Three bytes tell: no HTTP/1.1 method begins with `PRI`. A client that says nothing in time, or the server's end,
+/// counts as no.
 #[cfg(feature = "http2")]
-async fn speaks_http2(socket: &TcpStream) -> bool {
-    let mut start = [0; 3];
-    loop {
-        match socket.peek(&mut start).await {
-            Ok(0) | Err(_) => return false,
-            Ok(seen) if start.get(..seen) != b"PRI".get(..seen) => return false,
-            Ok(3) => return true,
-            // A part of it: `peek` returns at once as long as there is something to see.
-            Ok(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+async fn speaks_http2(socket: &TcpStream, connection: &Connection, limit: Duration) -> bool {
+    let preface = async {
+        let mut start = [0; 3];
+        loop {
+            match socket.peek(&mut start).await {
+                Ok(0) | Err(_) => return false,
+                Ok(seen) if start.get(..seen) != b"PRI".get(..seen) => return false,
+                Ok(3) => return true,
+                // A part of it: `peek` returns at once as long as there is something to see.
+                Ok(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
         }
+    };
+    tokio::select! {
+        speaks = tokio::time::timeout(limit, preface) => speaks.unwrap_or(false),
+        () = connection.ordered() => false,
     }
 }

@@ -6,16 +6,15 @@ mod listen;
 use std::fmt;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 pub use listen::listen;
 
-use crate::lifecycle::{Shutdown, signal};
+use crate::lifecycle::{Connections, Order, Shutdown, signal};
 
 /// How long the accept loop rests after an error that is not the connection's own (out of file descriptors, mostly).
 const REST: Duration = Duration::from_secs(1);
@@ -105,10 +104,7 @@ impl Serve {
 
     async fn run(self) -> io::Result<()> {
         let Self { listener, app, shutdown, until, drain_timeout, header_read_timeout } = self;
-        let connections = TaskTracker::new();
-        let cut = CancellationToken::new();
-        let settings =
-            connection::Settings { app, shutdown: shutdown.clone(), cut: cut.clone(), header_read_timeout };
+        let connections = Arc::new(Connections::default());
 
         let by_signal = until.is_none();
         let mut until = until.unwrap_or_else(|| Box::pin(signal()));
@@ -117,7 +113,8 @@ impl Serve {
                 accepted = listener.accept() => match accepted {
                     Ok((socket, peer)) => {
                         set_nodelay(&socket);
-                        connections.spawn(connection::drive(socket, peer, settings.clone()));
+                        let entry = connections.enter(shutdown.clone());
+                        tokio::spawn(connection::drive(socket, peer, app.clone(), entry, header_read_timeout));
                     }
                     Err(error) => rest_after(&error).await,
                 },
@@ -128,23 +125,23 @@ impl Serve {
 
         drop(listener);
         shutdown.begin();
-        connections.close();
+        connections.tell_all(Order::Drain);
         let drained = async {
-            connections.wait().await;
+            connections.none_left().await;
             shutdown.drained(Duration::MAX).await;
         };
         tokio::select! {
             () = drained => return Ok(()),
             () = tokio::time::sleep(drain_timeout) => {}
             () = signal(), if by_signal => {
-                tracing::warn!("a second signal: cutting {} connections", connections.len());
-                cut.cancel();
+                tracing::warn!("a second signal: cutting {} connections", connections.count());
+                connections.tell_all(Order::Cut);
                 return Ok(());
             }
         }
-        tracing::warn!("cutting {} connections that did not end in {drain_timeout:?}", connections.len());
-        cut.cancel();
-        connections.wait().await;
+        tracing::warn!("cutting {} connections that did not end in {drain_timeout:?}", connections.count());
+        connections.tell_all(Order::Cut);
+        connections.none_left().await;
         shutdown.drained(LAST_GRACE).await;
         Ok(())
     }

@@ -8,6 +8,7 @@ use futures_util::Stream;
 use serde::Serialize;
 
 use super::disconnect::Disconnect;
+use super::hook::Hook;
 use super::sending::{Opening, SendAll, Sending};
 use super::shared::Shared;
 use crate::wire::{Json, Message, Outgoing};
@@ -155,7 +156,7 @@ impl<E> Sse<E> {
         F: FnOnce(Disconnect) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        self.shared.add_hook(Box::new(move |disconnect| Box::pin(hook(disconnect))));
+        self.shared.add_hook(Hook::new(hook));
     }
 
     /// Completes when the stream is over. For clones in spawned tasks: the handler itself is dropped at that moment.

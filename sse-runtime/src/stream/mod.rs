@@ -6,7 +6,7 @@
 mod body;
 mod disconnect;
 mod handle;
-mod hooks;
+mod hook;
 mod sending;
 mod shared;
 mod ticker;

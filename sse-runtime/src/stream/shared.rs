@@ -22,12 +22,11 @@ use std::time::Duration;
 
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
-use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::disconnect::{Disconnect, DisconnectReason};
-use super::hooks::{Hook, spawn_hook};
+use super::hook::Hook;
 use super::ticker::{Key, Ticked, Ticker};
 use super::words::{END, LastWord};
 use crate::error::{PublicMessage, SendError};
@@ -55,9 +54,8 @@ pub(crate) struct Shared {
     started: Instant,
     keep_alive: Option<Duration>,
     ends_at: Option<Instant>,
-    runtime: Option<Handle>,
     shutdown: Option<Shutdown>,
-    connection: Option<Connection>,
+    connection: Option<Arc<Connection>>,
 }
 
 struct State {
@@ -139,7 +137,7 @@ impl Shared {
         meta: &'static Meta,
         asked: Option<String>,
         shutdown: Option<Shutdown>,
-        connection: Option<Connection>,
+        connection: Option<Arc<Connection>>,
     ) -> Arc<Self> {
         let now = Instant::now();
         let shared = Arc::new(Self {
@@ -177,7 +175,6 @@ impl Shared {
             started: now,
             keep_alive: meta.keep_alive.map(|interval| spread(interval, KEEP_ALIVE_SPREAD)),
             ends_at: meta.max_age.and_then(|age| now.checked_add(spread(age, MAX_AGE_SPREAD))),
-            runtime: Handle::try_current().ok(),
             shutdown,
             connection,
         });
@@ -246,7 +243,7 @@ impl Shared {
             None => state.hooks.push(hook),
             Some(disconnect) => {
                 drop(state);
-                spawn_hook(hook, disconnect, self.runtime.as_ref(), self.shutdown.as_ref());
+                hook.run(disconnect, self.shutdown.as_ref());
             }
         }
     }
@@ -511,7 +508,7 @@ impl Shared {
         };
         drop_quietly(handler);
         for hook in hooks {
-            spawn_hook(hook, disconnect.clone(), self.runtime.as_ref(), self.shutdown.as_ref());
+            hook.run(disconnect.clone(), self.shutdown.as_ref());
         }
         // Last, so that a drain which waits for this stream finds its hooks already under way.
         drop(registration);

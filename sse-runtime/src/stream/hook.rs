@@ -1,0 +1,45 @@
+//! What runs when a stream is over.
+
+use std::pin::Pin;
+
+use tokio::runtime::Handle;
+
+use super::disconnect::Disconnect;
+use crate::lifecycle::Shutdown;
+
+/// A registered `on_disconnect` hook.
+pub(crate) struct Hook {
+    call: Box<dyn FnOnce(Disconnect) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>,
+    /// The runtime it was registered in: a stream may be dropped outside of any.
+    runtime: Option<Handle>,
+}
+
+impl Hook {
+    pub(crate) fn new<F, Fut>(call: F) -> Self
+    where
+        F: FnOnce(Disconnect) -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        Self {
+            call: Box::new(move |disconnect| Box::pin(call(disconnect))),
+            runtime: Handle::try_current().ok(),
+        }
+    }
+
+    /// Runs it in a task of its own: the connection it belonged to is gone, and a hook that panics or is slow must
+    /// concern nobody else. A drain waits for it.
+    pub(crate) fn run(self, disconnect: Disconnect, shutdown: Option<&Shutdown>) {
+        let Self { call, runtime } = self;
+        let Some(runtime) = runtime.or_else(|| Handle::try_current().ok()) else {
+            tracing::error!(
+                "an on_disconnect hook needs a tokio runtime, and its stream runs outside of any"
+            );
+            return;
+        };
+        let run = async move { call(disconnect).await };
+        match shutdown {
+            Some(shutdown) => shutdown.track(run, &runtime),
+            None => drop(runtime.spawn(run)),
+        }
+    }
+}
