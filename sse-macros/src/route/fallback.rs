@@ -9,11 +9,9 @@ use quote::{quote, quote_spanned};
 
 /// The item as it came: it is no function, so there is no route to stand in for.
 pub(crate) fn without_route(item: TokenStream, found: Diagnostics) -> TokenStream {
-    let errors = found.into_compile_errors();
-    quote! {
-        #item
-        #errors
-    }
+    let mut tokens = item;
+    tokens.extend(found.into_compile_errors());
+    tokens
 }
 
 /// The function as it came, and a route that is never called.

@@ -71,12 +71,17 @@ impl Parse for Parts {
         if input.peek(Token![;]) {
             return Err(input.error("a handler needs a body: write `{ .. }` instead of the `;`"));
         }
-        let mut body: Group = input.parse()?;
-        // A `$body:block` of a `macro_rules!` macro comes in an invisible group.
-        while body.delimiter() == Delimiter::None {
-            body = syn::parse2(body.stream())?;
+        let mut body: TokenTree = input.parse()?;
+        loop {
+            match body {
+                // A `$body:block` of a `macro_rules!` macro comes in an invisible group.
+                TokenTree::Group(group) if group.delimiter() == Delimiter::None => {
+                    body = syn::parse2(group.stream())?;
+                }
+                TokenTree::Group(body) => return Ok(Parts { attributes, visibility, signature, body }),
+                other => return Err(syn::Error::new(other.span(), "expected the body of the function")),
+            }
         }
-        Ok(Parts { attributes, visibility, signature, body })
     }
 }
 

@@ -72,7 +72,7 @@ impl Options {
     }
 }
 
-#[derive(PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 enum Zero {
     Allowed,
     Refused,

@@ -55,7 +55,7 @@ fn main() {
         sse.send("tick").await.ok();
     }
 
-    let _app: axum::Router = outer::routes().merge(routes![local, made, outer::renamed]);
+    let _app: axum::Router = outer::routes().merge(routes![local, made]);
 
     // The function stays a function.
     let _ = |sse: Sse| made(sse, 7);

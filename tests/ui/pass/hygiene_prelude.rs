@@ -1,7 +1,7 @@
 //! The expansion means the real `Result`, `Ok`, `Clone` and so on, whatever those names mean here.
 
 #![deny(warnings)]
-#![allow(dead_code, non_camel_case_types)]
+#![allow(dead_code, non_camel_case_types, unused_macros)]
 
 use sse_runtime::{Sse, sse_route};
 
