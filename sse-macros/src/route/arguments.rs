@@ -1,12 +1,16 @@
 //! What each argument stands for: the handle, a path parameter, or an axum extractor.
 //!
 //! The first argument is the handle. An argument named like a path parameter takes its value. All others are
-//! extractors, the last of which may read the body. A parameter without an argument and an argument without
-//! a parameter are one mistake if the one looks like a misspelling of the other, and two if not.
+//! extractors, the last of which may read the body.
 
-use super::{options::Options, path::Path, types};
-use crate::{diagnostics::Diagnostics, suggest};
-use syn::{FnArg, Ident, LitStr, Pat, PatType, Signature, Type, ext::IdentExt};
+use super::{
+    binding::{self, Binding},
+    options::Options,
+    path::Path,
+    types,
+};
+use crate::diagnostics::Diagnostics;
+use syn::{FnArg, Ident, LitStr, Pat, PatType, Signature, Type};
 
 /// axum's tuples of extractors end here.
 const MOST_HEADS: usize = 16;
@@ -68,7 +72,7 @@ pub(crate) fn validate<'a>(
     let mut nth = 0;
     let rest = rest
         .iter()
-        .map(|argument| match parameter_of(argument, path) {
+        .map(|argument| match binding::parameter_of(argument, path) {
             Some(name) => Argument::Parameter { name: name.to_owned(), ty: &argument.ty },
             None => {
                 nth += 1;
@@ -112,7 +116,7 @@ fn split_off_handle<'a>(
             found.over(second, "a handler has one handle, its first argument; `clone()` it for a second");
         }
         let others = behind.iter().copied().filter(|input| !types::is_handle(&input.ty)).collect();
-        return (Some(Handle { name: plain_name(first), ty: &first.ty }), others);
+        return (Some(Handle { name: binding::plain_name(first), ty: &first.ty }), others);
     }
     match handles.first() {
         Some(late) => found.over(late, "the handle is the first argument; move it in front of the others"),
@@ -129,143 +133,11 @@ fn split_off_handle<'a>(
 
 /// An alias may hide a handle, so only what cannot be one is refused by its looks.
 fn plainly_not_handle(argument: &PatType, path: Option<&Path>) -> bool {
-    !matches!(unwrap(&argument.pat), Pat::Ident(_) | Pat::Wild(_))
+    !matches!(binding::pattern(argument), Pat::Ident(_) | Pat::Wild(_))
         || types::is_plain(&argument.ty)
         || types::is_extractor(&argument.ty)
         || matches!(&*argument.ty, Type::Reference(_) | Type::ImplTrait(_))
-        || parameter_of(argument, path).is_some()
-}
-
-/// A pattern that is nothing but a name, perhaps `mut`.
-fn plain_name(argument: &PatType) -> Option<&Ident> {
-    match unwrap(&argument.pat) {
-        Pat::Ident(pattern) if pattern.subpat.is_none() => Some(&pattern.ident),
-        _ => None,
-    }
-}
-
-fn unwrap(pattern: &Pat) -> &Pat {
-    match pattern {
-        Pat::Paren(inner) => unwrap(&inner.pat),
-        pattern => pattern,
-    }
-}
-
-/// The path parameter that an argument is named after. `_id` is an unused `id`.
-fn parameter_of<'p>(argument: &PatType, path: Option<&'p Path>) -> Option<&'p str> {
-    let name = plain_name(argument)?.unraw().to_string();
-    let find = |name: &str| path?.parameters.iter().map(String::as_str).find(|parameter| *parameter == name);
-    find(&name).or_else(|| find(name.strip_prefix('_')?))
-}
-
-/// Path parameters against arguments.
-struct Binding<'a, 'p> {
-    extractors: Vec<&'a PatType>,
-    /// Parameters that no argument is named after.
-    unbound: Vec<&'p str>,
-}
-
-impl<'a, 'p> Binding<'a, 'p> {
-    fn new(rest: &[&'a PatType], path: Option<&'p Path>) -> Self {
-        let mut unbound: Vec<&str> =
-            path.map(|path| path.parameters.iter().map(String::as_str).collect()).unwrap_or_default();
-        let mut extractors = Vec::new();
-        for argument in rest {
-            match parameter_of(argument, path) {
-                Some(name) => unbound.retain(|parameter| *parameter != name),
-                None => extractors.push(*argument),
-            }
-        }
-        Binding { extractors, unbound }
-    }
-
-    fn report_unbound(
-        &mut self,
-        literal: Option<&LitStr>,
-        options: Option<&Options>,
-        found: &mut Diagnostics,
-    ) {
-        let reads_path = self.extractors.iter().any(|extractor| types::reads_path(&extractor.ty));
-        self.report_misspelt(found);
-        self.report_plain(reads_path, options, found);
-        if reads_path {
-            return;
-        }
-        for parameter in &self.unbound {
-            let span = literal.map_or_else(proc_macro2::Span::call_site, LitStr::span);
-            let argument = argument_name(parameter);
-            found.at(
-                span,
-                format!("no argument takes `{{{parameter}}}`; add one named after it: `{argument}: String`"),
-            );
-        }
-    }
-
-    /// An argument and a parameter that are nearly the same are one mistake.
-    ///
-    /// An argument that is reported is an extractor no longer: its place among them would mean nothing.
-    fn report_misspelt(&mut self, found: &mut Diagnostics) {
-        let Binding { extractors, unbound } = self;
-        extractors.retain(|argument| {
-            let Some(name) = plain_name(argument) else { return true };
-            let written = name.unraw().to_string();
-            match suggest::nearest(&written, unbound.iter().copied()) {
-                Some(meant) if !types::is_extractor(&argument.ty) => {
-                    unbound.retain(|parameter| *parameter != meant);
-                    found.over(
-                        name,
-                        format!("there is no path parameter `{written}`; did you mean `{meant}`?"),
-                    );
-                    false
-                }
-                _ => true,
-            }
-        });
-    }
-
-    /// Arguments that are no extractors for sure. Each makes a pair with a parameter that is left over.
-    fn report_plain(&mut self, reads_path: bool, options: Option<&Options>, found: &mut Diagnostics) {
-        let Binding { extractors, unbound } = self;
-        let last = extractors.len().saturating_sub(1);
-        // If the options are wrong, the route may well be meant to have a body.
-        let may_have_body = !options.is_some_and(Options::only_get);
-        let mut nth = 0;
-        extractors.retain(|argument| {
-            let is_last = nth == last;
-            nth += 1;
-            let Some(name) = plain_name(argument) else { return true };
-            let is_string = types::name(&argument.ty).as_deref() == Some("String");
-            if !types::is_plain(&argument.ty) || (is_string && is_last && may_have_body) {
-                return true;
-            }
-            let written = name.unraw().to_string();
-            if let (false, Some(free)) = (reads_path, unbound.first().copied()) {
-                unbound.retain(|parameter| *parameter != free);
-                found.over(
-                    name,
-                    format!(
-                        "there is no path parameter `{written}`, and no argument for `{{{free}}}`; give both the same \
-                         name"
-                    ),
-                );
-                return false;
-            }
-            let body = if is_string && may_have_body { ", or move it to the end to read the body" } else { "" };
-            found.over(
-                argument,
-                format!(
-                    "there is no path parameter `{written}`; add `{{{written}}}` to the path, or take the value from \
-                     an extractor such as `Query(..)`{body}"
-                ),
-            );
-            false
-        });
-    }
-}
-
-/// How an argument with this name is written.
-fn argument_name(parameter: &str) -> String {
-    if syn::parse_str::<Ident>(parameter).is_ok() { parameter.to_owned() } else { format!("r#{parameter}") }
+        || binding::parameter_of(argument, path).is_some()
 }
 
 fn report_bodies(

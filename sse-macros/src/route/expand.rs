@@ -125,10 +125,10 @@ fn at_type(ty: &Type, root: &Root) -> (Span, TokenStream) {
     (span, quote_spanned!(span=> #root::__private))
 }
 
-/// A name for an argument's value that no constant of the user's can be mistaken for.
+/// A name for an argument's value: no constant of the user's, which a pattern would match, and no other local.
 fn local(position: usize, argument: &Argument<'_>, span: Span) -> Ident {
     match argument {
-        Argument::Parameter { name, .. } => format_ident!("__{name}", span = span),
+        Argument::Parameter { name, .. } => format_ident!("__path_{name}", span = span),
         Argument::Head(_) => format_ident!("__head_{position}", span = span),
         Argument::Last(_) => format_ident!("__last", span = span),
     }
