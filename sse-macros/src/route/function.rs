@@ -3,6 +3,7 @@
 //! The body stays a token group. Parsing it would cost time, fail on syntax newer than our parser, and
 //! change nothing: it is emitted as it came.
 
+use crate::diagnostics::Diagnostics;
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{
@@ -28,6 +29,18 @@ impl Function {
     pub(crate) fn parse(item: TokenStream) -> syn::Result<Function> {
         let Parts { attributes, visibility, signature, body } = syn::parse2(item.clone())?;
         Ok(Function { attributes, visibility, signature, body, tokens: item })
+    }
+
+    /// Refuses a function that is annotated twice. The other attribute makes its route.
+    pub(crate) fn reports_second_route(&self, found: &mut Diagnostics) -> bool {
+        let is_route = |attribute: &&Attribute| {
+            attribute.path().segments.last().is_some_and(|segment| segment.ident == "sse_route")
+        };
+        let second = self.attributes.iter().find(is_route);
+        if let Some(attribute) = second {
+            found.over(attribute, "a handler has one route; write a second handler for a second path");
+        }
+        second.is_some()
     }
 
     /// The same function with `statement` at the head of its body, and nothing else changed.

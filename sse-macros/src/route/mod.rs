@@ -44,6 +44,7 @@ pub(crate) fn sse_route(attribute: TokenStream, item: TokenStream) -> TokenStrea
             found.syntax(error);
             fallback::without_route(item, found)
         }
+        Ok(function) if function.reports_second_route(&mut found) => fallback::without_route(item, found),
         Ok(function) => match model::validate(&attribute, &function, &mut found) {
             Some(route) if found.is_empty() => expand::expand(&route),
             _ => fallback::with_stub(&attribute, &function, found),
