@@ -9,8 +9,8 @@ pub(crate) async fn r#async(
     r#match: String,
     Json(order): Json<Order>,
 ) -> Result<(), AppError> {
-    sse.on_disconnect(on_disconnect);
     async fn on_disconnect(gone: Disconnect) {}
+    sse.on_disconnect(|__gone| on_disconnect(__gone));
     Ok(())
 }
 #[cfg(feature = "jobs")]
@@ -23,7 +23,7 @@ pub(crate) enum r#async {}
 #[allow(unused_variables)]
 #[allow(deprecated)]
 impl r#async {
-    pub(crate) fn route<__S, __M>() -> crate::sse::Route<__S>
+    pub fn route<__S, __M>() -> crate::sse::Route<__S>
     where
         __S: ::core::clone::Clone + ::core::marker::Send + ::core::marker::Sync
             + 'static,
@@ -51,11 +51,11 @@ impl r#async {
         crate::sse::__private::route(
             &__META,
             |__stream, __params, (__head_1,), __last| {
-                let __id = <u64 as crate::sse::__private::PathArgument>::path_argument(
+                let __path_id = <u64 as crate::sse::__private::PathArgument>::path_argument(
                     __params,
                     "id",
                 )?;
-                let __match = <String as crate::sse::__private::PathArgument>::path_argument(
+                let __path_match = <String as crate::sse::__private::PathArgument>::path_argument(
                     __params,
                     "match",
                 )?;
@@ -68,9 +68,9 @@ impl r#async {
                             <Sse<
                                 JobEvent,
                             > as crate::sse::__private::Handle>::handle(__stream),
-                            __id,
+                            __path_id,
                             __head_1,
-                            __match,
+                            __path_match,
                             __last,
                         ),
                     ),

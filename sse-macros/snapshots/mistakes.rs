@@ -3,7 +3,11 @@ pub fn broken(sse: Sse) {}
 #[allow(non_camel_case_types)]
 pub enum broken {}
 impl broken {
-    pub fn route<__S>() -> ::sse_runtime::Route<__S> {
+    pub fn route<__S>() -> ::sse_runtime::Route<__S>
+    where
+        __S: ::core::clone::Clone + ::core::marker::Send + ::core::marker::Sync
+            + 'static,
+    {
         ::sse_runtime::__private::stub()
     }
 }
@@ -12,6 +16,9 @@ impl broken {
 }
 ::core::compile_error! {
     "a path starts with `/`; write \"/:id\""
+}
+::core::compile_error! {
+    "`:id` is the syntax of older routers; write `{id}`"
 }
 ::core::compile_error! {
     "a handler is asynchronous; write `async fn broken`"

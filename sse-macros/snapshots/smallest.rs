@@ -5,7 +5,7 @@ async fn ticks(sse: Sse) {
 #[allow(non_camel_case_types)]
 enum ticks {}
 impl ticks {
-    fn route<__S, __M>() -> ::sse_runtime::Route<__S>
+    pub fn route<__S, __M>() -> ::sse_runtime::Route<__S>
     where
         __S: ::core::clone::Clone + ::core::marker::Send + ::core::marker::Sync
             + 'static,

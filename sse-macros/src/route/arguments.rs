@@ -1,12 +1,16 @@
 //! What each argument stands for: the handle, a path parameter, or an axum extractor.
 //!
 //! The first argument is the handle. An argument named like a path parameter takes its value. All others are
-//! extractors, the last of which may read the body. A parameter without an argument and an argument without
-//! a parameter are one mistake if the one looks like a misspelling of the other, and two if not.
+//! extractors, the last of which may read the body.
 
-use super::{options::Options, path::Path, types};
-use crate::{diagnostics::Diagnostics, suggest};
-use syn::{FnArg, Ident, LitStr, Pat, PatType, Signature, Type, ext::IdentExt, spanned::Spanned};
+use super::{
+    binding::{self, Binding},
+    options::Options,
+    path::Path,
+    types,
+};
+use crate::diagnostics::Diagnostics;
+use syn::{FnArg, Ident, LitStr, Pat, PatType, Signature, Type};
 
 /// axum's tuples of extractors end here.
 const MOST_HEADS: usize = 16;
@@ -63,12 +67,12 @@ pub(crate) fn validate<'a>(
     if path.is_some() {
         binding.report_unbound(literal, options, found);
     }
-    report_bodies(&binding.extractors, options, found);
+    report_bodies(&binding.extractors, options, path.is_some(), found);
     let extractors = binding.extractors.len();
     let mut nth = 0;
     let rest = rest
         .iter()
-        .map(|argument| match parameter_of(argument, path) {
+        .map(|argument| match binding::parameter_of(argument, path) {
             Some(name) => Argument::Parameter { name: name.to_owned(), ty: &argument.ty },
             None => {
                 nth += 1;
@@ -112,13 +116,16 @@ fn split_off_handle<'a>(
             found.over(second, "a handler has one handle, its first argument; `clone()` it for a second");
         }
         let others = behind.iter().copied().filter(|input| !types::is_handle(&input.ty)).collect();
-        return (Some(Handle { name: plain_name(first), ty: &first.ty }), others);
+        return (Some(Handle { name: binding::plain_name(first), ty: &first.ty }), others);
     }
     match handles.first() {
         Some(late) => found.over(late, "the handle is the first argument; move it in front of the others"),
         None => found.over(
             first,
-            format!("the first argument is the handle; put it in front: `async fn {name}(sse: Sse, ..)`"),
+            format!(
+                "the first argument must be the handle, which sends the events; put it in front: `async fn \
+                 {name}(sse: Sse, ..)`"
+            ),
         ),
     }
     (None, inputs.iter().copied().filter(|input| !types::is_handle(&input.ty)).collect())
@@ -126,137 +133,34 @@ fn split_off_handle<'a>(
 
 /// An alias may hide a handle, so only what cannot be one is refused by its looks.
 fn plainly_not_handle(argument: &PatType, path: Option<&Path>) -> bool {
-    !matches!(unwrap(&argument.pat), Pat::Ident(_) | Pat::Wild(_))
+    !matches!(binding::pattern(argument), Pat::Ident(_) | Pat::Wild(_))
         || types::is_plain(&argument.ty)
         || types::is_extractor(&argument.ty)
         || matches!(&*argument.ty, Type::Reference(_) | Type::ImplTrait(_))
-        || parameter_of(argument, path).is_some()
+        || binding::parameter_of(argument, path).is_some()
 }
 
-/// A pattern that is nothing but a name, perhaps `mut`.
-fn plain_name(argument: &PatType) -> Option<&Ident> {
-    match unwrap(&argument.pat) {
-        Pat::Ident(pattern) if pattern.subpat.is_none() => Some(&pattern.ident),
-        _ => None,
-    }
-}
-
-fn unwrap(pattern: &Pat) -> &Pat {
-    match pattern {
-        Pat::Paren(inner) => unwrap(&inner.pat),
-        pattern => pattern,
-    }
-}
-
-/// The path parameter that an argument is named after. `_id` is an unused `id`.
-fn parameter_of<'p>(argument: &PatType, path: Option<&'p Path>) -> Option<&'p str> {
-    let name = plain_name(argument)?.unraw().to_string();
-    let find = |name: &str| path?.parameters.iter().map(String::as_str).find(|parameter| *parameter == name);
-    find(&name).or_else(|| find(name.strip_prefix('_')?))
-}
-
-/// Path parameters against arguments.
-struct Binding<'a, 'p> {
-    extractors: Vec<&'a PatType>,
-    /// Parameters that no argument is named after.
-    unbound: Vec<&'p str>,
-}
-
-impl<'a, 'p> Binding<'a, 'p> {
-    fn new(rest: &[&'a PatType], path: Option<&'p Path>) -> Self {
-        let mut unbound: Vec<&str> =
-            path.map(|path| path.parameters.iter().map(String::as_str).collect()).unwrap_or_default();
-        let mut extractors = Vec::new();
-        for argument in rest {
-            match parameter_of(argument, path) {
-                Some(name) => unbound.retain(|parameter| *parameter != name),
-                None => extractors.push(*argument),
-            }
-        }
-        Binding { extractors, unbound }
-    }
-
-    fn report_unbound(
-        &mut self,
-        literal: Option<&LitStr>,
-        options: Option<&Options>,
-        found: &mut Diagnostics,
-    ) {
-        let Binding { extractors, unbound } = self;
-        let reads_path = extractors.iter().any(|extractor| types::reads_path(&extractor.ty));
-        let last = extractors.len().saturating_sub(1);
-        // If the options are wrong, the route may well be meant to have a body.
-        let may_have_body = !options.is_some_and(Options::only_get);
-        // An argument that is reported is taken off the list: its place among the extractors means nothing.
-        let mut nth = 0;
-        extractors.retain(|argument| {
-            let is_last = nth == last;
-            nth += 1;
-            let Some(name) = plain_name(argument) else { return true };
-            let written = name.unraw().to_string();
-            let plain = types::is_plain(&argument.ty);
-            let is_string = types::name(&argument.ty).as_deref() == Some("String");
-            if is_string && is_last && may_have_body && suggest::nearest(&written, unbound.iter().copied()).is_none() {
-                return true;
-            }
-            let near = suggest::nearest(&written, unbound.iter().copied());
-            let meant = match near {
-                Some(near) if plain || !types::is_extractor(&argument.ty) => Some(near),
-                // One plain argument and one parameter left over: they were meant for each other.
-                _ if plain && !reads_path => unbound.first().copied(),
-                _ => None,
-            };
-            if let Some(meant) = meant {
-                unbound.retain(|parameter| *parameter != meant);
-                let message = format!("the path has no `{{{written}}}`; did you mean `{meant}`?");
-                found.over(name, message);
-                return false;
-            }
-            if plain {
-                let body = if is_string && may_have_body { ", or move it to the end to read the body" } else { "" };
-                found.over(
-                    argument,
-                    format!(
-                        "the path has no `{{{written}}}`; add it to the path, or take the value from an extractor \
-                         such as `Query(..)`{body}"
-                    ),
-                );
-            }
-            !plain
-        });
-        if reads_path {
-            return;
-        }
-        for parameter in unbound.iter() {
-            let span = literal.map_or_else(proc_macro2::Span::call_site, LitStr::span);
-            found.at(
-                span,
-                format!(
-                    "no argument takes `{{{parameter}}}`; add one named after it: `{}: String`",
-                    argument_name(parameter)
-                ),
-            );
-        }
-    }
-}
-
-/// How an argument with this name is written.
-fn argument_name(parameter: &str) -> String {
-    if syn::parse_str::<Ident>(parameter).is_ok() { parameter.to_owned() } else { format!("r#{parameter}") }
-}
-
-fn report_bodies(extractors: &[&PatType], options: Option<&Options>, found: &mut Diagnostics) {
+fn report_bodies(
+    extractors: &[&PatType],
+    options: Option<&Options>,
+    path_known: bool,
+    found: &mut Diagnostics,
+) {
     let only_get = options.is_some_and(Options::only_get);
     for (position, argument) in extractors.iter().enumerate() {
         let Some(name) = types::body_extractor(&argument.ty) else { continue };
+        if name == "String" && !path_known {
+            // It may have been meant for a parameter of the path that was refused.
+            continue;
+        }
         if only_get && types::needs_body(&argument.ty) {
-            found.at(
-                argument.ty.span(),
+            found.over(
+                &argument.ty,
                 format!("`{name}` reads a body, and a GET request has none; add `methods = [\"POST\"]` to the route"),
             );
         } else if position + 1 < extractors.len() {
-            found.at(
-                argument.ty.span(),
+            found.over(
+                &argument.ty,
                 format!(
                     "`{name}` reads the body, which can be read once, at the end; make it the last argument"
                 ),
@@ -360,8 +264,8 @@ mod tests {
 
     #[test]
     fn an_argument_without_a_parameter_is_refused_if_it_is_plain() {
-        assert!(mistake("/", "", "sse: Sse, id: u64").contains("no `{id}`; add it"));
-        assert!(mistake("/", "", "sse: Sse, name: String").contains("no `{name}`; add it"));
+        assert!(mistake("/", "", "sse: Sse, id: u64").contains("add `{id}` to the path"));
+        assert!(mistake("/", "", "sse: Sse, name: String").contains("add `{name}` to the path"));
         assert!(mistake("/", "", "sse: Sse, page: Option<u32>").contains("Query"));
         assert!(bind("/", "", "sse: Sse, user: AuthUser").is_ok());
         assert!(bind("/", "methods = [\"POST\"]", "sse: Sse, text: String").is_ok());
@@ -373,7 +277,7 @@ mod tests {
     fn a_misspelt_name_is_one_mistake_for_the_pair() {
         assert!(mistake("/{symbol}", "", "sse: Sse, simbol: String").contains("did you mean `symbol`?"));
         assert!(mistake("/{job_id}", "", "sse: Sse, jobid: JobId").contains("did you mean `job_id`?"));
-        assert!(mistake("/{id}", "", "sse: Sse, job: u64").contains("did you mean `id`?"));
+        assert!(mistake("/{id}", "", "sse: Sse, job: u64").contains("no argument for `{id}`"));
         assert!(
             mistake("/{symbol}", "methods = [\"POST\"]", "sse: Sse, simbol: String")
                 .contains("mean `symbol`")

@@ -138,7 +138,10 @@ impl Reader<'_> {
                 self.found.over(collect(item), format!("write this option as `{form}`"));
             }
             _ if first => self.not_a_literal(item),
-            _ => self.found.over(collect(item), format!("expected an option: {}", list_of_options())),
+            _ => self.found.over(
+                collect(item),
+                format!("expected an option, such as `{}`; {}", Key::KeepAlive.form(), list_of_options()),
+            ),
         }
     }
 

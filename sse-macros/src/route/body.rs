@@ -109,28 +109,41 @@ enum Field {
     Id,
 }
 
+/// The longest id that the runtime sends: many clients lose longer ones.
+const LONGEST_ID: usize = 128;
+
 impl Field {
-    /// The runtime refuses the same texts when they are no literals.
+    /// What the runtime would refuse, or panic about, when the handler runs.
     fn refuse(self, text: &str) -> Option<String> {
-        let field = match self {
+        let name = match self {
             Field::Name => "an event name",
             Field::Id => "an event id",
         };
-        let bad = match text.chars().find(|c| matches!(c, '\r' | '\n' | '\0')) {
-            Some('\r') => "a carriage return (`\\r`)",
-            Some('\n') => "a newline (`\\n`)",
-            Some(_) => "NUL (`\\0`)",
-            None => {
-                return match self {
-                    Field::Name if text.is_empty() => Some(
-                        "an event name cannot be empty; for an event without one, send the text itself"
-                            .to_owned(),
-                    ),
-                    _ => None,
-                };
-            }
+        let line_end = match text.chars().find(|c| matches!(c, '\r' | '\n' | '\0')) {
+            Some('\r') => Some("a carriage return (`\\r`)"),
+            Some('\n') => Some("a newline (`\\n`)"),
+            Some(_) => Some("NUL (`\\0`)"),
+            None => None,
         };
-        Some(format!("{field} is one line of text, so it cannot contain {bad}; put it into the data"))
+        if let Some(character) = line_end {
+            return Some(format!(
+                "{name} is one line of text, so it cannot contain {character}; put it into the data"
+            ));
+        }
+        match self {
+            Field::Name if text.is_empty() => {
+                Some("an event name cannot be empty; for an event without one, send its text itself".to_owned())
+            }
+            Field::Id if text.len() > LONGEST_ID => Some(format!(
+                "an event id has at most {LONGEST_ID} bytes, and this one {}: clients send it back in a header",
+                text.len()
+            )),
+            Field::Id if text.chars().any(|c| !matches!(c, ' '..='~')) || text.trim() != text => Some(
+                "an event id is printable ASCII, without a space at either end: clients send it back in a header"
+                    .to_owned(),
+            ),
+            Field::Name | Field::Id => None,
+        }
     }
 }
 
@@ -183,6 +196,9 @@ mod tests {
             r#"event.id("1\n2");"#,
             r#"EventName::from_static("a\nb");"#,
             r#"EventId::new("a\nb");"#,
+            r#"EventId::from_static("größe");"#,
+            r#"event.id(" 7");"#,
+            &format!("event.id({:?})", "7".repeat(129)),
             r#"if x { vec![Event::new("ok").id("a\nb")] }"#,
             "Event::new(r\"a\nb\");",
         ] {

@@ -2,7 +2,7 @@
 
 use super::{
     arguments::Argument,
-    model::Route,
+    model::{Root, Route},
     options::{Limit, Options},
     twin::Twin,
     values::Method,
@@ -10,14 +10,13 @@ use super::{
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use std::time::Duration;
-use syn::{ReturnType, Type, ext::IdentExt};
+use syn::{ReturnType, Type, ext::IdentExt, spanned::Spanned};
 
 /// The function, its twin, and the twin's `route`.
 pub(crate) fn expand(route: &Route<'_>) -> TokenStream {
     let function = function(route);
     let twin = Twin::of(route.function);
-    let mount = mount(route, &twin);
-    let twin = twin.emit(&mount);
+    let twin = twin.emit(&mount(route, twin.span));
     quote! {
         #function
         #twin
@@ -30,35 +29,28 @@ fn function(route: &Route<'_>) -> TokenStream {
         None => route.function.to_token_stream(),
         Some((handle, hook)) => {
             let span = Span::mixed_site().located_at(hook.span());
-            route.function.with_first_statement(&quote_spanned!(span=> #handle.on_disconnect(#hook);))
+            let hook = Ident::new("on_disconnect", span);
+            route.function.with_first_statement(&quote_spanned! {span=>
+                #handle.on_disconnect(|__gone| #hook(__gone));
+            })
         }
     }
 }
 
 /// `fn route()`, which ties the function to axum.
-fn mount(route: &Route<'_>, twin: &Twin<'_>) -> TokenStream {
-    let root = &route.root;
-    let private = quote!(#root::__private);
-    let visibility = &twin.visibility;
-    let meta = meta(route, &private);
-    let handler = Handler::new(route, &private);
-    let Handler { parameters, heads, head_types, last, last_type, call, .. } = &handler;
-    let params = handler.params();
-    let unit;
-    let last_type: &dyn ToTokens = match last_type {
-        Some(ty) => ty,
-        None => {
-            unit = quote!(());
-            &unit
-        }
-    };
-    quote! {
-        #visibility fn route<__S, __M>() -> #root::Route<__S>
+fn mount(route: &Route<'_>, span: Span) -> TokenStream {
+    let root = route.root.at(span);
+    let private = quote_spanned!(span=> #root::__private);
+    let meta = meta(route, &private, span);
+    let Handler { parameters, heads, bounds, last, call } = Handler::new(route, &private, span);
+    let params =
+        if parameters.is_empty() { quote_spanned!(span=> _) } else { quote_spanned!(span=> __params) };
+    quote_spanned! {span=>
+        pub fn route<__S, __M>() -> #root::Route<__S>
         where
             __S: ::core::clone::Clone + ::core::marker::Send + ::core::marker::Sync + 'static,
             __M: 'static,
-            #(#head_types: #private::HeadArgument<__S>,)*
-            #last_type: #private::LastArgument<__S, __M>,
+            #bounds
         {
             static __META: #private::Meta = #meta;
             #private::route(&__META, |__stream, #params, (#(#heads,)*), #last| {
@@ -69,77 +61,85 @@ fn mount(route: &Route<'_>, twin: &Twin<'_>) -> TokenStream {
     }
 }
 
-/// The pieces of the closure that calls the handler.
-struct Handler<'a> {
+/// What differs from handler to handler.
+struct Handler {
     /// `let` statements that read the path parameters.
     parameters: TokenStream,
+    /// The values of the extractors but the last.
     heads: Vec<Ident>,
-    head_types: Vec<&'a Type>,
+    /// One bound for each extractor, in terms of the user's own type.
+    bounds: TokenStream,
+    /// The value of the last extractor.
     last: TokenStream,
-    last_type: Option<&'a Type>,
+    /// The call, its future erased.
     call: TokenStream,
 }
 
-impl<'a> Handler<'a> {
-    fn new(route: &Route<'a>, private: &TokenStream) -> Self {
-        let mut handler = Handler {
-            parameters: TokenStream::new(),
-            heads: Vec::new(),
-            head_types: Vec::new(),
-            last: quote!(()),
-            last_type: None,
-            call: TokenStream::new(),
-        };
+impl Handler {
+    fn new(route: &Route<'_>, private: &TokenStream, span: Span) -> Self {
+        let mut parameters = TokenStream::new();
+        let mut heads = Vec::new();
+        let mut bounds = TokenStream::new();
+        let mut last = None;
         let handle = route.arguments.handle.ty;
-        let mut passed = vec![quote!(<#handle as #private::Handle>::handle(__stream))];
+        let mut passed = vec![quote_spanned!(span=> <#handle as #private::Handle>::handle(__stream))];
         for (position, argument) in route.arguments.rest.iter().enumerate() {
-            let local = local(position, argument);
+            let local = local(position, argument, span);
             passed.push(local.to_token_stream());
             match argument {
-                Argument::Parameter { name, ty } => handler.parameters.extend(quote! {
+                Argument::Parameter { name, ty } => parameters.extend(quote_spanned! {span=>
                     let #local = <#ty as #private::PathArgument>::path_argument(__params, #name)?;
                 }),
                 Argument::Head(ty) => {
-                    handler.heads.push(local);
-                    handler.head_types.push(ty);
+                    let (place, private) = at_type(ty, &route.root);
+                    bounds.extend(quote_spanned!(place=> #ty: #private::HeadArgument<__S>,));
+                    heads.push(local);
                 }
                 Argument::Last(ty) => {
-                    handler.last = local.into_token_stream();
-                    handler.last_type = Some(ty);
+                    let (place, private) = at_type(ty, &route.root);
+                    bounds.extend(quote_spanned!(place=> #ty: #private::LastArgument<__S, __M>,));
+                    last = Some(local.into_token_stream());
                 }
             }
         }
+        let last = last.unwrap_or_else(|| {
+            bounds.extend(quote_spanned!(span=> (): #private::LastArgument<__S, __M>,));
+            quote_spanned!(span=> ())
+        });
         let name = &route.function.signature.ident;
         // A future that is not `Send` is reported where the call stands: at the handler's name.
-        let span = Span::mixed_site().located_at(name.span());
         let call = quote_spanned!(span=> #name(#(#passed),*));
-        handler.call = match &route.function.signature.output {
-            ReturnType::Default => quote!(<() as #private::Outcome>::run(#call)),
-            ReturnType::Type(_, ty) => quote!(<#ty as #private::Outcome>::run(#call)),
+        let call = match &route.function.signature.output {
+            ReturnType::Default => quote_spanned!(span=> <() as #private::Outcome>::run(#call)),
+            ReturnType::Type(_, ty) => quote_spanned!(span=> <#ty as #private::Outcome>::run(#call)),
         };
-        handler
-    }
-
-    fn params(&self) -> TokenStream {
-        if self.parameters.is_empty() { quote!(_) } else { quote!(__params) }
+        Handler { parameters, heads, bounds, last, call }
     }
 }
 
-/// A name for an argument's value that no constant of the user's can be mistaken for.
-fn local(position: usize, argument: &Argument<'_>) -> Ident {
+/// The user's type as a place, and `__private` there: a type that is no extractor is found out at the mount, and the
+/// compiler then shows the bound that required it to be one.
+fn at_type(ty: &Type, root: &Root) -> (Span, TokenStream) {
+    let span = Span::call_site().located_at(ty.span());
+    let root = root.at(span);
+    (span, quote_spanned!(span=> #root::__private))
+}
+
+/// A name for an argument's value: no constant of the user's, which a pattern would match, and no other local.
+fn local(position: usize, argument: &Argument<'_>, span: Span) -> Ident {
     match argument {
-        Argument::Parameter { name, .. } => format_ident!("__{name}", span = Span::mixed_site()),
-        Argument::Head(_) => format_ident!("__head_{position}", span = Span::mixed_site()),
-        Argument::Last(_) => format_ident!("__last", span = Span::mixed_site()),
+        Argument::Parameter { name, .. } => format_ident!("__path_{name}", span = span),
+        Argument::Head(_) => format_ident!("__head_{position}", span = span),
+        Argument::Last(_) => format_ident!("__last", span = span),
     }
 }
 
 /// The constant that holds everything about the route but its types.
-fn meta(route: &Route<'_>, private: &TokenStream) -> TokenStream {
+fn meta(route: &Route<'_>, private: &TokenStream, span: Span) -> TokenStream {
     let name = format!("::{}", route.function.signature.ident.unraw());
     let path = route.path;
     let setters = setters(&route.options, private);
-    quote! {
+    quote_spanned! {span=>
         #private::Meta::new(::core::concat!(::core::module_path!(), #name), #path) #setters
     }
 }

@@ -7,7 +7,7 @@
 //! | `options`, `values` | validate | settings become typed options |
 //! | `path` | validate | the path literal becomes a path with named parameters |
 //! | `signature` | validate | what a handler may not be (generic, `unsafe`, ...) |
-//! | `arguments`, `types` | validate | each argument becomes the handle, a path parameter or an extractor |
+//! | `arguments`, `binding`, `types` | validate | each argument becomes the handle, a path parameter or an extractor |
 //! | `body` | validate | a scan for a nested hook, `yield` and literals that no stream can carry |
 //! | `model` | gate | what all of the above agree on; only this can be expanded |
 //! | `expand`, `twin` | expand | the tokens of a valid route |
@@ -15,6 +15,7 @@
 
 mod arguments;
 mod attribute;
+mod binding;
 mod body;
 mod expand;
 mod fallback;
@@ -43,6 +44,7 @@ pub(crate) fn sse_route(attribute: TokenStream, item: TokenStream) -> TokenStrea
             found.syntax(error);
             fallback::without_route(item, found)
         }
+        Ok(function) if function.reports_second_route(&mut found) => fallback::without_route(item, found),
         Ok(function) => match model::validate(&attribute, &function, &mut found) {
             Some(route) if found.is_empty() => expand::expand(&route),
             _ => fallback::with_stub(&attribute, &function, found),

@@ -10,7 +10,8 @@ use super::{
     signature,
 };
 use crate::diagnostics::Diagnostics;
-use proc_macro2::{Ident, Span};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote_spanned};
 use syn::{LitStr, parse::Parser};
 
 /// All that the expansion needs to know.
@@ -21,8 +22,7 @@ pub(crate) struct Route<'a> {
     pub(crate) arguments: Arguments<'a>,
     /// The handle and the nested hook to register on it.
     pub(crate) hook: Option<(&'a Ident, Ident)>,
-    /// The path to the runtime crate.
-    pub(crate) root: syn::Path,
+    pub(crate) root: Root,
 }
 
 /// Checks everything there is to check. `None` only if something was reported.
@@ -34,7 +34,7 @@ pub(crate) fn validate<'a>(
     let literal = attribute.path.as_ref();
     let path = literal.and_then(|literal| parse_path(literal, found));
     let options = Options::validate(attribute, found);
-    let root = root(attribute).map_err(|error| found.syntax(error)).ok();
+    let root = Root::parse(attribute).map_err(|error| found.syntax(error)).ok();
     signature::validate(function, found);
     // A list of methods that was refused tells nothing about bodies.
     let known = options.methods.is_some() || attribute.setting(Key::Methods).is_none();
@@ -47,7 +47,7 @@ pub(crate) fn validate<'a>(
         (Some(hook), None) => {
             found.at(
                 hook.span(),
-                "this hook is registered on the handle, which has no name; write `sse: Sse`",
+                "this hook is registered on the handle, so the handle needs a name; write `sse: Sse` as the first argument",
             );
             None
         }
@@ -68,19 +68,37 @@ fn parse_path(literal: &LitStr, found: &mut Diagnostics) -> Option<Path> {
     }
 }
 
-/// The runtime crate: `crate = ..`, or its own name.
-pub(crate) fn root(attribute: &Attribute) -> syn::Result<syn::Path> {
-    let Some(value) = attribute.setting(Key::Crate).and_then(|setting| setting.value.clone()) else {
-        return Ok(default_root());
-    };
-    let message = format!("write the path of the runtime crate: `{}`", Key::Crate.form());
-    syn::Path::parse_mod_style.parse2(value.clone()).map_err(|_| syn::Error::new_spanned(value, message))
+/// Where the runtime crate is.
+pub(crate) enum Root {
+    /// Under its own name.
+    Named,
+    /// Under the path that `crate = ..` gives.
+    Given(syn::Path),
 }
 
-pub(crate) fn default_root() -> syn::Path {
-    let name = Ident::new("sse_runtime", Span::call_site());
-    syn::Path {
-        leading_colon: Some(syn::token::PathSep::default()),
-        segments: [syn::PathSegment::from(name)].into_iter().collect(),
+impl Root {
+    pub(crate) fn parse(attribute: &Attribute) -> syn::Result<Self> {
+        let Some(value) = attribute.setting(Key::Crate).and_then(|setting| setting.value.clone()) else {
+            return Ok(Root::Named);
+        };
+        syn::Path::parse_mod_style.parse2(value.clone()).map(Root::Given).map_err(|_| {
+            let path = match syn::parse2::<LitStr>(value.clone()) {
+                Ok(text) => format!("crate = {}", text.value()),
+                Err(_) => Key::Crate.form().to_owned(),
+            };
+            syn::Error::new_spanned(
+                value,
+                format!("`crate` is the path of the runtime crate; write `{path}`"),
+            )
+        })
+    }
+
+    /// The path's tokens. A name stands wherever it is told to; a path that was given stays in its own place, so
+    /// that one that leads nowhere is one mistake.
+    pub(crate) fn at(&self, span: Span) -> TokenStream {
+        match self {
+            Root::Named => quote_spanned!(span=> ::sse_runtime),
+            Root::Given(path) => path.to_token_stream(),
+        }
     }
 }

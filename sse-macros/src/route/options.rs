@@ -72,7 +72,7 @@ impl Options {
     }
 }
 
-#[derive(PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 enum Zero {
     Allowed,
     Refused,
@@ -84,7 +84,18 @@ fn value<T: Parse>(setting: &Setting, found: &mut Diagnostics) -> Option<T> {
     match syn::parse2(tokens.clone()) {
         Ok(value) => Some(value),
         Err(_) => {
-            found.over(tokens, format!("write `{}`", setting.key.form()));
+            let name = setting.key.name();
+            let what = match setting.key {
+                Key::End => "the name of an event, in quotes",
+                Key::MaxEvent => "a size in quotes, or a number of bytes",
+                _ => "a duration in quotes, with its unit",
+            };
+            // A bare number is a duration without quotes and unit, in seconds as likely as not.
+            let form = match syn::parse2::<LitInt>(tokens.clone()) {
+                Ok(number) if number.suffix().is_empty() => format!("{name} = \"{number}s\""),
+                _ => setting.key.form().to_owned(),
+            };
+            found.over(tokens, format!("`{name}` is {what}; write `{form}`"));
             None
         }
     }

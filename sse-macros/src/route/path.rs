@@ -25,11 +25,13 @@ pub(crate) struct Path {
 impl Path {
     /// Every mistake is reported, at most one a segment.
     pub(crate) fn parse(text: &str) -> Result<Path, Vec<String>> {
-        if let Err(message) = start(text) {
-            return Err(vec![message]);
-        }
         let mut mistakes = Vec::new();
-        let (text, tail) = without_query(text);
+        match start(text) {
+            Ok(()) => {}
+            Err(Start::Relative(message)) => mistakes.push(message),
+            Err(Start::Other(message)) => return Err(vec![message]),
+        }
+        let (text, tail) = without_query(text.strip_prefix('/').unwrap_or(text));
         mistakes.extend(tail.map(|tail| match tail.starts_with('?') {
             true => format!(
                 "`{tail}` is a query, which is no part of a path; remove it and add a `Query(..)` argument"
@@ -37,7 +39,7 @@ impl Path {
             false => format!("`{tail}` is a fragment, which browsers never send; remove it"),
         }));
         let mut parameters: Vec<String> = Vec::new();
-        let segments: Vec<&str> = text.split('/').skip(1).collect();
+        let segments: Vec<&str> = text.split('/').collect();
         for (position, segment) in segments.iter().enumerate() {
             match read_segment(segment) {
                 Ok(None) => {}
@@ -85,16 +87,24 @@ impl From<String> for Mistake {
     }
 }
 
-fn start(text: &str) -> Result<(), String> {
+/// What can be wrong with a path's beginning.
+enum Start {
+    /// The rest can be read as if the `/` were there.
+    Relative(String),
+    Other(String),
+}
+
+fn start(text: &str) -> Result<(), Start> {
     if text.is_empty() {
-        return Err("the path is empty; write \"/\" for the root".to_owned());
+        return Err(Start::Other("the path is empty; write \"/\" for the root".to_owned()));
     }
     if let Some((_, rest)) = text.split_once("://") {
         let path = rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/");
-        return Err(format!("this is a URL; write its path alone: \"{path}\""));
+        return Err(Start::Other(format!("this is a URL; write its path alone: \"{path}\"")));
     }
     if !text.starts_with('/') {
-        return Err(format!("a path starts with `/`; write \"/{}\"", text.trim_start_matches("./")));
+        let path = text.trim_start_matches("./");
+        return Err(Start::Relative(format!("a path starts with `/`; write \"/{path}\"")));
     }
     Ok(())
 }
@@ -117,20 +127,21 @@ fn without_query(text: &str) -> (&str, Option<&str>) {
 
 fn read_segment(segment: &str) -> Result<Option<Parameter>, Mistake> {
     if let Some(name) = segment.strip_prefix(':') {
-        return Err(format!("`{segment}` is a parameter in older routers; write `{{{name}}}`").into());
+        return Err(format!("`{segment}` is the syntax of older routers; write `{{{name}}}`").into());
     }
     if let Some(name) = segment.strip_prefix('*') {
         let name = if name.is_empty() { "rest" } else { name };
-        return Err(
-            format!("`{segment}` takes the rest of the path in older routers; write `{{*{name}}}`").into()
-        );
+        return Err(format!(
+            "`{segment}` is the syntax of older routers; for the rest of the path, write `{{*{name}}}`"
+        )
+        .into());
     }
     if let Some((_, inner)) = segment.split_once('<') {
         if let Some((inner, _)) = inner.split_once('>') {
             let name = inner.rsplit(':').next().unwrap_or(inner);
             let meant =
                 name.strip_suffix("..").map_or_else(|| format!("{{{name}}}"), |rest| format!("{{*{rest}}}"));
-            return Err(format!("`<{inner}>` is another framework's parameter; write `{meant}`").into());
+            return Err(format!("`<{inner}>` is the syntax of other frameworks; write `{meant}`").into());
         }
     }
     let mut rest = segment.chars();

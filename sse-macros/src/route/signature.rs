@@ -25,8 +25,11 @@ pub(crate) fn validate(function: &Function, found: &mut Diagnostics) {
         }
     }
     if let ReturnType::Type(_, ty) = &signature.output {
-        if let Some(span) = types::opaque(ty) {
-            found.at(span, "a handler sends events through its handle; it returns `()` or `Result<(), E>`");
+        if let Some(opaque) = types::opaque(ty) {
+            found.over(
+                opaque,
+                "a handler sends events through its handle; it returns `()` or `Result<(), E>`",
+            );
         }
     }
 }
@@ -74,17 +77,17 @@ fn generics(signature: &Signature, found: &mut Diagnostics) {
 }
 
 fn argument_type(ty: &Type, found: &mut Diagnostics) {
-    if let Some(span) = types::opaque(ty) {
-        found.at(span, "a route must know the argument's type; name it instead of `impl Trait`");
-    } else if let Some(span) = types::borrowed(ty) {
+    if let Some(opaque) = types::opaque(ty) {
+        found.over(opaque, "a route must know the argument's type; name it instead of `impl Trait`");
+    } else if let Some(borrowed) = types::borrowed(ty) {
         let instead = match ty {
             Type::Reference(reference) if types::name(&reference.elem).as_deref() == Some("str") => {
                 "a `String`"
             }
             _ => "an owned value",
         };
-        found.at(
-            span,
+        found.over(
+            borrowed,
             format!("a stream outlives the request it came from, so it cannot borrow; take {instead}"),
         );
     }

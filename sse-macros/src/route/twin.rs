@@ -11,28 +11,29 @@ use syn::{Attribute, Visibility, spanned::Spanned};
 /// What the twin takes over from its function.
 pub(crate) struct Twin<'a> {
     function: &'a Function,
-    pub(crate) name: Ident,
-    pub(crate) visibility: TokenStream,
+    name: Ident,
+    visibility: TokenStream,
+    /// The handler's name in the user's file, but marked as the macro's: what the compiler has to say about the
+    /// twin stands at the name, and lints about our code, such as that the enum is never used, stay silent.
+    pub(crate) span: Span,
 }
 
 impl<'a> Twin<'a> {
     pub(crate) fn of(function: &'a Function) -> Self {
-        let ident = &function.signature.ident;
-        let mut name = ident.clone();
-        // In the user's place, but marked as the macro's: lints about the enum's name, or that it is never
-        // used, are about our code and stay silent.
-        name.set_span(Span::mixed_site().located_at(ident.span()));
-        Twin { function, name, visibility: respan(&function.visibility) }
+        let mut name = function.signature.ident.clone();
+        let span = Span::mixed_site().located_at(name.span());
+        name.set_span(span);
+        Twin { function, name, visibility: respan(&function.visibility, span), span }
     }
 
-    /// The enum and its `route`, which has `generics`, `bounds` and a `body`.
+    /// The enum, and `route` as its associated function.
     pub(crate) fn emit(&self, route: &TokenStream) -> TokenStream {
-        let Twin { name, visibility, .. } = self;
+        let Twin { name, visibility, span, .. } = self;
         let conditions = self.attributes(|name| name == "cfg");
         let lints = self.lints();
         let deprecated = self.attributes(|name| name == "deprecated");
         let allow_deprecated = (!deprecated.is_empty()).then(|| quote!(#[allow(deprecated)]));
-        quote! {
+        quote_spanned! {*span=>
             #conditions
             #[doc(hidden)]
             #[allow(non_camel_case_types)]
@@ -76,13 +77,14 @@ impl<'a> Twin<'a> {
     }
 }
 
-/// A copy of the visibility that lints take for the macro's.
-fn respan(visibility: &Visibility) -> TokenStream {
+/// The same visibility, at another place.
+fn respan(visibility: &Visibility, span: Span) -> TokenStream {
+    // What is between the parentheses stays as it is: it may be a path.
     visibility
         .to_token_stream()
         .into_iter()
         .map(|mut token| {
-            token.set_span(token.span().resolved_at(Span::mixed_site()));
+            token.set_span(span);
             token
         })
         .collect()

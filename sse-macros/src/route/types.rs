@@ -3,8 +3,9 @@
 //! A macro sees names, not types: an alias hides what it stands for. So everything here only serves earlier
 //! and better messages; what a type really can do is checked by the traits in the expansion.
 
-use proc_macro2::Span;
-use syn::{GenericArgument, Path, PathArguments, Type, spanned::Spanned};
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::{GenericArgument, Path, PathArguments, Type};
 
 /// Extractors of axum and axum-extra that read the request's body.
 const BODY: [&str; 8] = ["Json", "Form", "RawForm", "Bytes", "String", "Body", "Multipart", "Request"];
@@ -70,7 +71,11 @@ pub(crate) fn name(ty: &Type) -> Option<String> {
 }
 
 pub(crate) fn is_handle(ty: &Type) -> bool {
-    name(ty).is_some_and(|name| name == "Sse")
+    match ty {
+        // A mistake, but about the handle.
+        Type::Reference(reference) => is_handle(&reference.elem),
+        ty => name(ty).is_some_and(|name| name == "Sse"),
+    }
 }
 
 /// Whether this can only be a value parsed from text, also behind an `Option` or a `Vec`.
@@ -115,16 +120,18 @@ pub(crate) fn reads_path(ty: &Type) -> bool {
 }
 
 /// Where a type borrows from something shorter-lived than the handler.
-pub(crate) fn borrowed(ty: &Type) -> Option<Span> {
+pub(crate) fn borrowed(ty: &Type) -> Option<TokenStream> {
     match ty {
         Type::Reference(reference) => match &reference.lifetime {
             Some(lifetime) if lifetime.ident == "static" => borrowed(&reference.elem),
-            _ => Some(reference.span()),
+            _ => Some(reference.to_token_stream()),
         },
         Type::Path(path) => path.path.segments.iter().find_map(|segment| match &segment.arguments {
             PathArguments::AngleBracketed(list) => list.args.iter().find_map(|argument| match argument {
                 GenericArgument::Type(ty) => borrowed(ty),
-                GenericArgument::Lifetime(lifetime) if lifetime.ident != "static" => Some(lifetime.span()),
+                GenericArgument::Lifetime(lifetime) if lifetime.ident != "static" => {
+                    Some(lifetime.to_token_stream())
+                }
                 _ => None,
             }),
             _ => None,
@@ -139,9 +146,9 @@ pub(crate) fn borrowed(ty: &Type) -> Option<Span> {
 }
 
 /// Where a type says `impl Trait`.
-pub(crate) fn opaque(ty: &Type) -> Option<Span> {
+pub(crate) fn opaque(ty: &Type) -> Option<TokenStream> {
     match ty {
-        Type::ImplTrait(opaque) => Some(opaque.span()),
+        Type::ImplTrait(opaque) => Some(opaque.to_token_stream()),
         Type::Path(path) => arguments(&path.path).find_map(opaque),
         Type::Reference(reference) => opaque(&reference.elem),
         Type::Tuple(tuple) => tuple.elems.iter().find_map(opaque),

@@ -98,10 +98,12 @@ impl<T: FromStr<Err: Display>> PathArgument for T {
 
 /// An extractor that reads the head of a request; every one but the last argument must.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be extracted here, with the router's state `{S}`",
-    label = "not an extractor that works on a router whose state is `{S}`",
-    note = "`State<T>` needs `T` to be the router's state, or `FromRef` of it: check `with_state(..)`",
-    note = "an extractor that reads the body must be the last argument"
+    message = "`{Self}` cannot be an argument of this route: it is not extracted from the head of a request",
+    label = "this route has an argument of type `{Self}`",
+    note = "an argument is a path parameter of the same name, or an axum extractor: a type that implements \
+            `FromRequestParts<{S}>`",
+    note = "one that implements `FromRequest` reads the body, so it must be the last argument",
+    note = "a `State<T>` needs a `T` that is the router's state (here `{S}`), or that implements `FromRef` for it"
 )]
 pub trait HeadArgument<S>: Sized {
     #[allow(missing_docs)]
@@ -119,9 +121,11 @@ impl<S: Send + Sync, T: FromRequestParts<S>> HeadArgument<S> for T {
 
 /// The last argument, which may read the body.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be extracted here, with the router's state `{S}`",
-    label = "not an extractor that works on a router whose state is `{S}`",
-    note = "`State<T>` needs `T` to be the router's state, or `FromRef` of it: check `with_state(..)`"
+    message = "`{Self}` cannot be an argument of this route: it is not extracted from a request",
+    label = "this route has an argument of type `{Self}`",
+    note = "an argument is a path parameter of the same name, or an axum extractor: a type that implements \
+            `FromRequestParts<{S}>` or `FromRequest<{S}>`",
+    note = "a `State<T>` needs a `T` that is the router's state (here `{S}`), or that implements `FromRef` for it"
 )]
 pub trait LastArgument<S, M>: Sized {
     #[allow(missing_docs)]

@@ -1,0 +1,27 @@
+//! Every option, in any order, with a trailing comma.
+
+#![deny(warnings)]
+
+use sse_runtime::{Sse, routes, sse_route};
+
+#[sse_route("/all", methods = ["GET", "POST", "PUT", "PATCH"], keep_alive = "15s", retry = "1.5s", open_after = "0s",
+    send_timeout = "30s", max_age = "10m", end = "end", max_event = "256KiB", crate = ::sse_runtime,)]
+async fn all(sse: Sse) {
+    sse.send("tick").await.ok();
+}
+
+#[sse_route("/off", keep_alive = "off", open_after = "off", send_timeout = "off", max_age = "off", max_event = 1024)]
+async fn off(sse: Sse) {
+    sse.send("tick").await.ok();
+}
+
+#[sse_route(r"/bare", bare)]
+async fn bare(sse: Sse) {
+    sse.send("tick").await.ok();
+}
+
+fn main() {
+    let _app: axum::Router = routes![all, off, bare];
+    assert_eq!(all::route::<(), _>().path(), "/all");
+    assert_eq!(bare::route::<(), _>().path(), "/bare");
+}

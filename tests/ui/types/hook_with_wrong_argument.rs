@@ -1,0 +1,13 @@
+use sse_runtime::{Sse, sse_route};
+
+#[sse_route("/events")]
+async fn events(sse: Sse) {
+    async fn on_disconnect(gone: String) {
+        println!("{gone}");
+    }
+    sse.send("tick").await.ok();
+}
+
+fn main() {
+    let _app: axum::Router = sse_runtime::routes![events];
+}

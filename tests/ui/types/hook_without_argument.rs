@@ -1,0 +1,11 @@
+use sse_runtime::{Sse, sse_route};
+
+#[sse_route("/events")]
+async fn events(sse: Sse) {
+    async fn on_disconnect() {}
+    sse.send("tick").await.ok();
+}
+
+fn main() {
+    let _app: axum::Router = sse_runtime::routes![events];
+}

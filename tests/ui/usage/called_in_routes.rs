@@ -1,0 +1,10 @@
+use sse_runtime::{Sse, routes, sse_route};
+
+#[sse_route("/events")]
+async fn events(sse: Sse) {
+    sse.send("tick").await.ok();
+}
+
+fn main() {
+    let _app: axum::Router = routes![events()];
+}

@@ -1,0 +1,13 @@
+#![deny(warnings)]
+
+use sse_runtime::{Sse, routes, sse_route};
+
+#[deprecated = "use `/v2/events`"]
+#[sse_route("/events")]
+async fn events(sse: Sse) {
+    sse.send("tick").await.ok();
+}
+
+fn main() {
+    let _app: axum::Router = routes![events];
+}

@@ -1,0 +1,11 @@
+use axum::{Router, routing::get};
+use sse_runtime::{Sse, sse_route};
+
+#[sse_route("/events")]
+async fn events(sse: Sse) {
+    sse.send("tick").await.ok();
+}
+
+fn main() {
+    let _app: Router = Router::new().route("/events", get(events));
+}
