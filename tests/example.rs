@@ -4,13 +4,17 @@
 use std::{
     collections::HashMap,
     env,
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener},
+    os::fd::AsRawFd,
     path::PathBuf,
     process::{self, ExitStatus, Stdio},
     sync::OnceLock,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::{
+    io::{FdFlags, dup, fcntl_setfd},
+    process::{Pid, Signal, kill_process},
+};
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
@@ -42,22 +46,46 @@ impl Example {
     /// # Panics
     /// As [`Example::start`], and when the port is taken.
     pub async fn start_on(name: &str, port: u16) -> Self {
-        let program = built().get(name).unwrap_or_else(|| panic!("there is no example {name:?}"));
-        let mut child = Command::new(program)
-            .env("PORT", port.to_string())
-            .env_remove("LISTEN_FDS")
+        let mut command = Command::new(program(name));
+        command.env("PORT", port.to_string()).env_remove("LISTEN_FDS");
+        Self::launch(command).await
+    }
+
+    /// The same on a socket that it inherits, as from systemd: the third file descriptor, announced in its
+    /// environment.
+    ///
+    /// # Panics
+    /// As [`Example::start`].
+    #[cfg(unix)]
+    pub async fn start_inheriting(name: &str, listener: &TcpListener) -> Self {
+        // A copy that the child keeps; its number is not the one that the convention wants, and the process id is
+        // known in the child only: a shell sees to both.
+        let inherited = dup(listener).expect("a copy of the socket");
+        fcntl_setfd(&inherited, FdFlags::empty()).expect("a flag of the copy");
+        let mut command = Command::new("bash");
+        command
+            .args(["-c", r#"exec 3<&"$FD"; LISTEN_PID=$$ LISTEN_FDS=1 exec "$PROGRAM""#])
+            .env("FD", inherited.as_raw_fd().to_string())
+            .env("PROGRAM", program(name))
+            // Taken already: a program that binds it itself ends here.
+            .env("PORT", listener.local_addr().expect("an address").port().to_string());
+        Self::launch(command).await
+    }
+
+    async fn launch(mut command: Command) -> Self {
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
 
         let (print, printed) = watch::channel(Vec::new());
         tokio::spawn(collect(child.stdout.take().expect("stdout is piped"), print.clone()));
         tokio::spawn(collect(child.stderr.take().expect("stderr is piped"), print));
 
-        let mut example = Self { child, address: ([127, 0, 0, 1], port).into(), printed };
+        let mut example = Self { child, address: ([127, 0, 0, 1], 0).into(), printed };
         let line = example.wait_for_line(|line| line.contains("http://")).await;
         let (_, address) = line.split_once("http://").expect("the line was chosen for it");
         example.address = address.trim().parse().unwrap_or_else(|error| panic!("{line:?}: {error}"));
@@ -119,6 +147,11 @@ impl Example {
         })
         .await
     }
+}
+
+/// The program of an example.
+fn program(name: &str) -> &'static PathBuf {
+    built().get(name).unwrap_or_else(|| panic!("there is no example {name:?}"))
 }
 
 /// Keeps every line that the example prints, until it closes the pipe.

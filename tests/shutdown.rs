@@ -1,9 +1,12 @@
 //! What clients see of a server that is asked to end, and how long it takes to.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::TcpListener,
+    time::{Duration, Instant},
+};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use sse_tests::{Example, get};
+use sse_tests::{Example, get, get_with};
 
 #[tokio::test]
 async fn a_stream_gets_a_last_event_and_a_clean_end() {
@@ -52,4 +55,29 @@ async fn a_thousand_streams_and_their_process_end_within_a_second() {
     assert!(retries.len() > 100, "they would all come back together: {retries:?}");
     let left = example.printed().iter().filter(|line| line.contains("reason=ServerShutdown")).count();
     assert_eq!(left, 1000);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_restart_on_an_inherited_socket_refuses_nobody() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let mut first = Example::start_inheriting("messages", &listener).await;
+    assert_eq!(first.address(), address);
+    let mut stream = get(address, "/stream").await;
+    let seen = stream.event().await.and_then(|event| event.id).expect("an id");
+
+    // `get` fails the test if its connection is refused: these come before, between and after the two programs.
+    let clients = tokio::spawn(async move {
+        for _ in 0..20 {
+            for _ in 0..10 {
+                let mut stream = get_with(address, "/stream", &[("last-event-id", &seen)]).await;
+                assert!(stream.event().await.is_some());
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    assert!(first.terminate().await.success());
+    let _second = Example::start_inheriting("messages", &listener).await;
+    clients.await.expect("nobody is refused");
 }

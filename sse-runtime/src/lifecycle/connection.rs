@@ -3,7 +3,7 @@
 //! An order is one atomic number that a connection's task looks at whenever it runs: with ten thousand connections, a
 //! shared lock at every wake-up (as a cancellation token takes it) is what all cores would meet at.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Context;
 
@@ -29,10 +29,21 @@ pub(crate) enum Order {
 pub(crate) struct Connection {
     pub(crate) shutdown: Shutdown,
     order: AtomicU8,
+    has_asked: AtomicBool,
     task: AtomicWaker,
 }
 
 impl Connection {
+    /// Notes that a request has come.
+    pub(crate) fn note_request(&self) {
+        self.has_asked.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a request has come yet.
+    pub(crate) fn has_asked(&self) -> bool {
+        self.has_asked.load(Ordering::Relaxed)
+    }
+
     /// Ends the connection now. A body is not polled while its socket is blocked, so a stream that waits for a client
     /// that no longer reads cannot end its connection by ending itself.
     pub(crate) fn cut(&self) {
@@ -76,8 +87,12 @@ pub(crate) struct Connections {
 impl Connections {
     /// Takes note of a connection, until what is returned is dropped.
     pub(crate) fn enter(self: &Arc<Self>, shutdown: Shutdown) -> Entry {
-        let order = AtomicU8::new(Order::Serve as u8);
-        let connection = Arc::new(Connection { shutdown, order, task: AtomicWaker::new() });
+        let connection = Arc::new(Connection {
+            shutdown,
+            order: AtomicU8::new(Order::Serve as u8),
+            has_asked: AtomicBool::new(false),
+            task: AtomicWaker::new(),
+        });
         let key = self.open().insert(Arc::clone(&connection));
         Entry { connections: Arc::clone(self), connection, key }
     }

@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
@@ -18,6 +19,7 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
 use crate::lifecycle::{Connection, Entry, Order};
@@ -25,6 +27,9 @@ use crate::lifecycle::{Connection, Entry, Order};
 /// How long an HTTP/2 connection may be silent before the peer is asked for a sign of life.
 #[cfg(feature = "http2")]
 const PING: Duration = Duration::from_secs(20);
+
+/// How long a draining server waits for the first request of a connection that it has accepted.
+const FIRST_REQUEST_GRACE: Duration = Duration::from_millis(100);
 
 /// Serves a connection until it ends, or is told to.
 pub(super) async fn drive(
@@ -44,6 +49,7 @@ pub(super) async fn drive(
         let mut request = request.map(Body::new);
         let extensions = request.extensions_mut();
         extensions.insert(ConnectInfo(peer));
+        connection.note_request();
         if is_http2 {
             // One stream of many must not cut the connection for the others.
             extensions.insert(connection.shutdown.clone());
@@ -75,17 +81,28 @@ where
     C: Future<Output = hyper::Result<()>>,
 {
     let mut draining = false;
+    let mut grace: Option<Pin<Box<Sleep>>> = None;
     let ended = poll_fn(|cx| {
-        match connection.order(cx) {
-            Order::Serve => {}
-            Order::Drain if draining => {}
-            Order::Drain => {
-                draining = true;
-                drain(served.as_mut());
+        loop {
+            let order = connection.order(cx);
+            if order == Order::Cut {
+                return Poll::Ready(Ok(()));
             }
-            Order::Cut => return std::task::Poll::Ready(Ok(())),
+            if let Poll::Ready(ended) = served.as_mut().poll(cx) {
+                return Poll::Ready(ended);
+            }
+            if draining || order == Order::Serve {
+                return Poll::Pending;
+            }
+            // hyper closes a connection on which nothing was asked yet. Its request may be on the way, from a client
+            // that was just accepted and has done nothing wrong.
+            if !connection.has_asked() {
+                let grace = grace.get_or_insert_with(|| Box::pin(sleep(FIRST_REQUEST_GRACE)));
+                std::task::ready!(grace.as_mut().poll(cx));
+            }
+            draining = true;
+            drain(served.as_mut());
         }
-        served.as_mut().poll(cx)
     });
     if let Err(error) = ended.await {
         tracing::debug!(%peer, %error, "connection ended in an error");
@@ -105,7 +122,7 @@ async fn speaks_http2(socket: &TcpStream, connection: &Connection, limit: Durati
                 Ok(seen) if start.get(..seen) != b"PRI".get(..seen) => return false,
                 Ok(3) => return true,
                 // A part of it: `peek` returns at once as long as there is something to see.
-                Ok(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+                Ok(_) => sleep(Duration::from_millis(5)).await,
             }
         }
     };
