@@ -38,8 +38,8 @@ fn main() {
 
 /// 100 bytes, as a log line or a chat message would have.
 const TEXT: &str =
-    "The quick brown fox jumps over the lazy dog, and the lazy dog could not care less about it at all..";
-const _: () = assert!(TEXT.len() == 99);
+    "The quick brown fox jumps over the lazy dog, and the lazy dog could not care less about it at all...";
+const _: () = assert!(TEXT.len() == 100);
 
 /// About 100 bytes as JSON.
 #[derive(Serialize)]

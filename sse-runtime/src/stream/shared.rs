@@ -13,6 +13,7 @@
 //! Locks: `state` is held for moments and never across foreign code except the encoding of one event; `handler` is
 //! held while the handler is polled. Whoever holds `state` takes no other lock.
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -59,6 +60,7 @@ pub(crate) struct Shared {
 }
 
 struct State {
+    meta: &'static Meta,
     buffer: BytesMut,
     phase: Phase,
     /// The first event was sent or `open` called: the head has to go out.
@@ -144,6 +146,7 @@ impl Shared {
             meta,
             asked: asked.map(String::into_boxed_str),
             state: Mutex::new(State {
+                meta,
                 buffer: BytesMut::new(),
                 phase: Phase::Head,
                 opened: false,
@@ -195,6 +198,7 @@ impl Shared {
     // ---- the sending side ----------------------------------------------------------------------------------------
 
     /// Room in the buffer, or the reason why there will never be any; else the caller is woken when there is.
+    #[inline]
     pub(crate) fn poll_admit(&self, cx: &mut Context<'_>) -> Poll<Result<Admitted<'_>, SendError>> {
         let mut state = self.state();
         if state.over.is_some() || state.said {
@@ -204,12 +208,10 @@ impl Shared {
             return Poll::Ready(Err(SendError::Finished));
         }
         if state.buffer.len() >= HIGH_WATER {
-            if !state.senders.iter().any(|waiting| waiting.will_wake(cx.waker())) {
-                state.senders.push(cx.waker().clone());
-            }
+            state.wait(cx);
             return Poll::Pending;
         }
-        Poll::Ready(Ok(Admitted { shared: self, state }))
+        Poll::Ready(Ok(Admitted(state)))
     }
 
     /// Has the head sent now; returns whether it is out already.
@@ -417,15 +419,15 @@ impl Shared {
         match finished {
             Finished::Done => {
                 if let (Some(name), false) = (self.meta.end, state.finished) {
-                    self.say(state, &LastWord::End { name });
+                    state.say(&LastWord::End { name });
                 }
             }
             Finished::Failed(response) => {
                 log_failure(self.meta, &response);
                 let message = response.extensions().get::<PublicMessage>().map(|message| message.0.as_str());
-                self.say_unless_bare(state, &LastWord::Failure { reason, message });
+                state.say_unless_bare(&LastWord::Failure { reason, message });
             }
-            Finished::Panicked => self.say_unless_bare(state, &LastWord::Failure { reason, message: None }),
+            Finished::Panicked => state.say_unless_bare(&LastWord::Failure { reason, message: None }),
         }
     }
 
@@ -434,24 +436,7 @@ impl Shared {
         if !state.said {
             state.said = true;
             let retry = self.shutdown.as_ref().map_or_else(Shutdown::default_retry, Shutdown::retry);
-            self.say_unless_bare(state, &LastWord::Bye { reason, retry });
-        }
-    }
-
-    fn say_unless_bare(&self, state: &mut State, word: &LastWord<'_>) {
-        if !self.meta.bare && !state.finished {
-            self.say(state, word);
-        }
-    }
-
-    fn say(&self, state: &mut State, word: &LastWord<'_>) {
-        // The runtime's own events are not the route's: its cap does not apply to them.
-        let limits = Limits { max_event: usize::MAX, retry: self.meta.retry.filter(|_| state.retry_due) };
-        match encode::<LastWord<'_>, _>(word, &mut state.buffer, &limits) {
-            Ok(encoded) => state.note_queued(&encoded),
-            Err(error) => {
-                tracing::error!(route = self.meta.path, %error, "a stream's last event was not written")
-            }
+            state.say_unless_bare(&LastWord::Bye { reason, retry });
         }
     }
 
@@ -592,16 +577,69 @@ impl Ticked for Shared {
 }
 
 impl State {
+    fn wait(&mut self, cx: &Context<'_>) {
+        if !self.senders.iter().any(|waiting| waiting.will_wake(cx.waker())) {
+            self.senders.push(cx.waker().clone());
+        }
+    }
+
+    #[inline]
+    fn limits(&self) -> Limits {
+        Limits { max_event: self.meta.max_event, retry: if self.retry_due { self.meta.retry } else { None } }
+    }
+
+    fn say_unless_bare(&mut self, word: &LastWord<'_>) {
+        if !self.meta.bare && !self.finished {
+            self.say(word);
+        }
+    }
+
+    fn say(&mut self, word: &LastWord<'_>) {
+        // The runtime's own events are not the route's: its cap does not apply to them.
+        let limits = Limits { max_event: usize::MAX, ..self.limits() };
+        match encode::<LastWord<'_>, _>(word, &mut self.buffer, &limits) {
+            Ok(encoded) => self.note_queued(&encoded),
+            Err(error) => {
+                tracing::error!(route = self.meta.path, %error, "a stream's last event was not written")
+            }
+        }
+    }
+
+    /// Whether the block just written differs from the last one of its name; if not, it is taken back.
+    fn is_change(&mut self, encoded: &Encoded) -> bool {
+        let start = self.buffer.len() - encoded.len;
+        let block = self.buffer.get(start..).unwrap_or_default();
+        let name = encoded.name.clone().and_then(|name| block.get(name)).unwrap_or_default();
+        let content = block.get(encoded.data.clone()).unwrap_or_default();
+        match self.changed.iter_mut().find(|(known, _)| **known == *name) {
+            Some((_, last)) if *last == content => {
+                self.buffer.truncate(start);
+                return false;
+            }
+            Some((_, last)) => {
+                last.clear();
+                last.extend_from_slice(content);
+            }
+            None => self.changed.push((name.into(), content.to_vec())),
+        }
+        true
+    }
+
+    #[inline]
     fn note_queued(&mut self, encoded: &Encoded) {
         self.events_queued += 1;
         self.retry_due = false;
         if let Some(id) = &encoded.id {
-            let frame = self.buffer.len() - encoded.len;
-            let id = self.buffer.get(frame + id.start..frame + id.end).unwrap_or_default();
-            self.id_queued.known = true;
-            self.id_queued.text.clear();
-            self.id_queued.text.push_str(std::str::from_utf8(id).unwrap_or_default());
+            self.note_id(encoded.len, id.clone());
         }
+    }
+
+    fn note_id(&mut self, len: usize, id: Range<usize>) {
+        let frame = self.buffer.len() - len;
+        let id = self.buffer.get(frame + id.start..frame + id.end).unwrap_or_default();
+        self.id_queued.known = true;
+        self.id_queued.text.clear();
+        self.id_queued.text.push_str(std::str::from_utf8(id).unwrap_or_default());
     }
 
     fn note_handed(&mut self, len: usize) {
@@ -613,89 +651,68 @@ impl State {
     }
 }
 
-/// The right to append to the buffer.
-pub(crate) struct Admitted<'a> {
-    shared: &'a Shared,
-    state: MutexGuard<'a, State>,
-}
+/// The right to append to the buffer. One lock guard and no more, so that it travels in registers.
+pub(crate) struct Admitted<'a>(MutexGuard<'a, State>);
 
 impl Admitted<'_> {
+    #[inline]
     pub(crate) fn send<E, T: Outgoing<E> + ?Sized>(mut self, event: &T) -> Result<(), SendError> {
-        let limits = self.limits();
-        let encoded = encode(event, &mut self.state.buffer, &limits)?;
-        self.commit(&encoded);
+        let limits = self.0.limits();
+        let encoded = encode(event, &mut self.0.buffer, &limits)?;
+        self.0.note_queued(&encoded);
+        self.commit();
         Ok(())
     }
 
     /// Sends unless the last event of this name that was sent this way carried the same data.
     pub(crate) fn send_changed<E, T: Outgoing<E> + ?Sized>(mut self, event: &T) -> Result<bool, SendError> {
-        let limits = self.limits();
-        let encoded = encode(event, &mut self.state.buffer, &limits)?;
-        Ok(self.commit_if_changed(&encoded))
+        let limits = self.0.limits();
+        let encoded = encode(event, &mut self.0.buffer, &limits)?;
+        if !self.0.is_change(&encoded) {
+            return Ok(false);
+        }
+        self.0.note_queued(&encoded);
+        self.commit();
+        Ok(true)
     }
 
     pub(crate) fn finish(mut self) {
-        let name = self.shared.meta.end.unwrap_or(END);
-        self.shared.say(&mut self.state, &LastWord::End { name });
-        self.state.finished = true;
-        self.state.opened = true;
-        wake(self.state);
+        let name = self.0.meta.end.unwrap_or(END);
+        self.0.say(&LastWord::End { name });
+        self.0.finished = true;
+        self.commit();
     }
 
     pub(crate) fn comment(mut self, text: &str) -> Result<(), SendError> {
-        let max = self.shared.meta.max_event;
+        let max = self.0.meta.max_event;
         if text.len() > max {
             return Err(EventError::TooLarge { size: text.len(), max }.into());
         }
-        encode_comment(text, &mut self.state.buffer);
-        self.state.opened = true;
-        wake(self.state);
+        encode_comment(text, &mut self.0.buffer);
+        self.commit();
         Ok(())
     }
 
-    fn limits(&self) -> Limits {
-        Limits {
-            max_event: self.shared.meta.max_event,
-            retry: self.shared.meta.retry.filter(|_| self.state.retry_due),
-        }
-    }
-
-    fn commit(mut self, encoded: &Encoded) {
-        self.state.note_queued(encoded);
-        self.state.opened = true;
-        wake(self.state);
-    }
-
-    fn commit_if_changed(mut self, encoded: &Encoded) -> bool {
-        let state = &mut *self.state;
-        let start = state.buffer.len() - encoded.len;
-        let block = state.buffer.get(start..).unwrap_or_default();
-        let name = encoded.name.clone().and_then(|name| block.get(name)).unwrap_or_default();
-        let content = block.get(encoded.data.clone()).unwrap_or_default();
-        match state.changed.iter_mut().find(|(known, _)| **known == *name) {
-            Some((_, last)) if *last == content => {
-                state.buffer.truncate(start);
-                return false;
-            }
-            Some((_, last)) => {
-                last.clear();
-                last.extend_from_slice(content);
-            }
-            None => state.changed.push((name.into(), content.to_vec())),
-        }
-        self.commit(encoded);
-        true
+    #[inline]
+    fn commit(mut self) {
+        self.0.opened = true;
+        wake(self.0);
     }
 }
 
 /// Wakes the task that polls the stream, unless it is polling now: it looks at the buffer before it rests.
-fn wake(mut state: MutexGuard<'_, State>) {
+#[inline]
+fn wake(state: MutexGuard<'_, State>) {
     if !state.polling {
-        let task = state.task.take();
-        drop(state);
-        if let Some(task) = task {
-            task.wake();
-        }
+        wake_task(state);
+    }
+}
+
+fn wake_task(mut state: MutexGuard<'_, State>) {
+    let task = state.task.take();
+    drop(state);
+    if let Some(task) = task {
+        task.wake();
     }
 }
 

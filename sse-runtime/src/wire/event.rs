@@ -91,6 +91,9 @@ impl SseEvent for Event {
         if let Some(after) = self.retry {
             event.retry(after)?;
         }
-        event.data(self.data.as_deref().unwrap_or_default())
+        match &self.data {
+            Some(data) => event.data(data),
+            None => Ok(()),
+        }
     }
 }

@@ -90,8 +90,8 @@ fn append_within(
     overflow: &mut Option<usize>,
 ) -> io::Result<()> {
     let len = out.len().saturating_add(piece.len());
-    // Once something is missing, nothing may follow.
-    if len > most || overflow.is_some() {
+    if len > most {
+        // What a stubborn `Serialize` writes after this does not matter: all of it is taken back.
         overflow.get_or_insert(len);
         return Err(io::ErrorKind::FileTooLarge.into());
     }

@@ -47,11 +47,24 @@ pub trait SseEvent {
 }
 
 /// What `Sse<E>::send` takes: an `E`, and for the untyped stream also text and [`Event`]s.
+///
+/// It is implemented for every `E: SseEvent` and its references; there is no need to implement it by hand, only to
+/// name it where code is generic over what it sends.
+///
+/// ```
+/// use sse_runtime::{Message, Outgoing, Result, Sse};
+///
+/// async fn send_twice(sse: &Sse, event: impl Outgoing<Message> + Clone) -> Result<()> {
+///     sse.send(event.clone()).await?;
+///     sse.send(event).await?;
+///     Ok(())
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be sent on `Sse<{E}>`",
     label = "not an event of this stream",
-    note = "`Sse` sends text (`&str`, `String`) and `Event`; send any other value as JSON with `send_json(&value)`; \
-            `Sse<E>` sends values of `E` alone"
+    note = "`Sse`, which is `Sse<Message>`, sends text and `Event`; any other value goes as JSON: `send_json(&value)`",
+    note = "any other `Sse<E>` sends values of `E` alone, for which `E` implements `SseEvent`"
 )]
 pub trait Outgoing<E> {
     /// Writes the fields of the event.
@@ -68,6 +81,7 @@ impl<E: SseEvent> Outgoing<E> for E {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: SseEvent> Outgoing<E> for &E {
     fn write(&self, event: &mut EventWriter<'_>) -> Result<(), EventError> {
         SseEvent::write(*self, event)
@@ -75,8 +89,10 @@ impl<E: SseEvent> Outgoing<E> for &E {
 }
 
 macro_rules! outgoing_text {
-    ($($text:ty),*) => {
+    ($($text:ty),* $(,)?) => {
         $(
+            // The compiler lists what can be sent where something else was: `&E` and `E` are hint enough.
+            #[diagnostic::do_not_recommend]
             impl Outgoing<Message> for $text {
                 fn write(&self, event: &mut EventWriter<'_>) -> Result<(), EventError> {
                     event.data(self)
@@ -105,6 +121,7 @@ impl Outgoing<Message> for Event {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl Outgoing<Message> for &Event {
     fn write(&self, event: &mut EventWriter<'_>) -> Result<(), EventError> {
         SseEvent::write(*self, event)

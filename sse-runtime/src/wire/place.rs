@@ -20,7 +20,8 @@ impl Place {
 
     #[inline]
     pub(super) fn range(self) -> Range<usize> {
-        let (from, to) = (self.0.get() >> 32, self.0.get() & u64::from(u32::MAX));
-        from as usize..to as usize
+        // Both are below 2^32, so they always fit.
+        let half = |half: u64| usize::try_from(half).unwrap_or(usize::MAX);
+        half(self.0.get() >> 32)..half(self.0.get() & u64::from(u32::MAX))
     }
 }
