@@ -105,15 +105,13 @@ async fn server(kind: &str) -> std::io::Result<()> {
         .route("/endless", get(|| async { axum_stream(u64::MAX) }))
         .route("/short/{count}", get(|Path(count): Path<u64>| async move { axum_stream(count) }));
     match kind {
-        "ours" => {
-            drop(tokio::spawn(sse_runtime::serve(listener, routes![ours_endless, ours_short]).into_future()))
-        }
-        "axum" => drop(tokio::spawn(axum::serve(listener, axum_app).into_future())),
+        "ours" => tokio::spawn(sse_runtime::serve(listener, routes![ours_endless, ours_short]).into_future()),
+        "axum" => tokio::spawn(axum::serve(listener, axum_app).into_future()),
         _ => {
             let listener = listener.tap_io(|socket| drop(socket.set_nodelay(true)));
-            drop(tokio::spawn(axum::serve(listener, axum_app).into_future()));
+            tokio::spawn(axum::serve(listener, axum_app).into_future())
         }
-    }
+    };
     // The client asks for the figures by a line, and ends the server by closing the pipe. The waiting is done by
     // another thread, whose CPU time does not count.
     let (asked, mut asks) = mpsc::unbounded_channel();
@@ -211,7 +209,9 @@ fn one_stream(address: SocketAddr) -> std::io::Result<u64> {
     let mut buffer = vec![0; 1 << 20];
     let begun = Instant::now();
     while begun.elapsed() < ROUND {
-        socket.read(&mut buffer)?;
+        if socket.read(&mut buffer)? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
     }
     Ok(1)
 }
