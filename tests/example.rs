@@ -136,9 +136,21 @@ impl Example {
     /// # Panics
     /// When it has ended before, or does not end in time.
     pub async fn terminate(&mut self) -> ExitStatus {
+        self.end_by(Signal::TERM).await
+    }
+
+    /// The same with the signal that Ctrl-C sends (SIGINT).
+    ///
+    /// # Panics
+    /// As [`Example::terminate`].
+    pub async fn interrupt(&mut self) -> ExitStatus {
+        self.end_by(Signal::INT).await
+    }
+
+    async fn end_by(&mut self, signal: Signal) -> ExitStatus {
         let id = self.child.id().expect("the example is still running");
         let pid = i32::try_from(id).ok().and_then(Pid::from_raw).expect("a process id is positive");
-        kill_process(pid, Signal::TERM).expect("the process is ours");
+        kill_process(pid, signal).expect("the process is ours");
         within_limit("waiting for the example to end", async {
             let status = self.child.wait().await.expect("it can be waited for");
             // Closed when both pipes are.

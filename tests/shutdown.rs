@@ -27,6 +27,15 @@ async fn a_stream_gets_a_last_event_and_a_clean_end() {
 }
 
 #[tokio::test]
+async fn ctrl_c_ends_it_as_well() {
+    let mut example = Example::start("messages").await;
+    let mut stream = get(example.address(), "/stream").await;
+    assert!(stream.event().await.is_some());
+    assert!(example.interrupt().await.success());
+    assert!(stream.rest().await.contains("event: sse-bye\n"));
+}
+
+#[tokio::test]
 async fn a_thousand_streams_and_their_process_end_within_a_second() {
     // Each stream is an open file, here and there; the common limit is 1024.
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);

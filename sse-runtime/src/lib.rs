@@ -73,6 +73,11 @@ pub use wire::{Event, EventError, EventId, EventName, EventWriter, Message, Outg
 #[doc = include_str!("route/sse_route.md")]
 pub use sse_macros::sse_route;
 
+/// Compiles, and where it can runs, every Rust block of the README.
+#[cfg(all(doctest, feature = "testing"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;
+
 /// What expansions of the macros call. Not for use by hand; it changes without notice.
 #[doc(hidden)]
 pub mod __private {

@@ -5,7 +5,9 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use serde_json::json;
 use sse_runtime::testing::TestClient;
-use sse_runtime::{Event, EventError, Message, Result, SendError, Sse, routes, sse_route};
+use sse_runtime::{
+    Event, EventError, EventWriter, Message, Result, SendError, Sse, SseEvent, routes, sse_route,
+};
 
 #[sse_route("/forms")]
 async fn forms(sse: Sse) -> Result<()> {
@@ -198,4 +200,47 @@ async fn data_with_every_control_character_arrives_whole() {
     let sent: String = (0..=0x9f_u8).map(char::from).collect();
     // A bare CR ends a line, and lines arrive joined by LF: the format has no way to carry it.
     assert_eq!(events.next().await.data, sent.replace('\r', "\n"));
+}
+
+/// What a typed handle sends.
+enum JobEvent {
+    Progress { percent: u8 },
+    Done,
+}
+
+impl SseEvent for JobEvent {
+    fn write(&self, event: &mut EventWriter<'_>) -> Result<(), EventError> {
+        match self {
+            Self::Progress { percent } => {
+                event.name("progress")?;
+                event.json(percent)
+            }
+            Self::Done => {
+                event.name("done")?;
+                event.id("last")
+            }
+        }
+    }
+}
+
+#[sse_route("/typed", retry = "1s")]
+async fn typed(sse: Sse<JobEvent>) -> Result<()> {
+    sse.send(JobEvent::Progress { percent: 40 }).await?;
+    assert!(sse.send_changed(&JobEvent::Progress { percent: 50 }).await?);
+    assert!(!sse.send_changed(JobEvent::Progress { percent: 50 }).await?);
+    sse.send_all(stream::iter([JobEvent::Done])).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_typed_handle_sends_values_of_its_type() {
+    let answer = TestClient::new(routes![typed]).get("/typed").response().await;
+    assert_eq!(
+        answer.text,
+        concat!(
+            "event: progress\nretry: 1000\ndata: 40\n\n",
+            "event: progress\ndata: 50\n\n",
+            "event: done\nid: last\ndata: \n\n",
+        )
+    );
 }

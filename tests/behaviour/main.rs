@@ -11,6 +11,7 @@ mod phases;
 mod requests;
 mod serve;
 mod shutdown;
+mod test_client;
 mod transports;
 
 use std::sync::{Arc, Mutex};
