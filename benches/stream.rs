@@ -6,9 +6,9 @@
 //! cargo bench -p sse-benches --bench stream --features allocations
 //! ```
 //!
-//! Each server is a process of its own with one thread, and this process is its client. Counted is the CPU time of the
-//! server's thread, user and kernel, per event or request: on a noisy machine it repeats far better than time on the
-//! wall. The two take turns, and the medians are compared. With `allocations` every call of the server's allocator is
+//! Each server is a process of its own on tokio's default runtime, and this process is its client. Counted is the CPU
+//! time of the server's threads, user and kernel, per event or stream: on a noisy machine it repeats far better than time
+//! on the wall. The two take turns, and the medians are compared. With `allocations` every call of the server's allocator is
 //! counted, which makes the times worthless.
 
 use std::convert::Infallible;
@@ -95,7 +95,7 @@ fn axum_stream(count: u64) -> impl IntoResponse {
     sse::Sse::new(events).keep_alive(sse::KeepAlive::default())
 }
 
-#[tokio::main(flavor = "current_thread")]
+#[tokio::main]
 async fn server(kind: &str) -> std::io::Result<()> {
     #[cfg(feature = "allocations")]
     let _profiler = dhat::Profiler::builder().testing().build();
@@ -112,8 +112,7 @@ async fn server(kind: &str) -> std::io::Result<()> {
             tokio::spawn(axum::serve(listener, axum_app).into_future())
         }
     };
-    // The client asks for the figures by a line, and ends the server by closing the pipe. The waiting is done by
-    // another thread, whose CPU time does not count.
+    // The client asks for the figures by a line, and ends the server by closing the pipe.
     let (asked, mut asks) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
         for _ in std::io::stdin().lock().lines() {
@@ -130,11 +129,15 @@ async fn server(kind: &str) -> std::io::Result<()> {
     Ok(())
 }
 
-/// CPU time of this thread, from Linux's scheduler statistics.
+/// CPU time of all threads of this process, from Linux's scheduler statistics.
 fn cpu_nanos() -> std::io::Result<u64> {
-    let statistics = std::fs::read_to_string("/proc/thread-self/schedstat")?;
-    let nanos = statistics.split(' ').next().and_then(|nanos| nanos.parse().ok());
-    nanos.ok_or_else(|| std::io::Error::other("no scheduler statistics"))
+    let mut sum = 0;
+    for thread in std::fs::read_dir("/proc/self/task")? {
+        let statistics = std::fs::read_to_string(thread?.path().join("schedstat"))?;
+        let nanos: Option<u64> = statistics.split(' ').next().and_then(|nanos| nanos.parse().ok());
+        sum += nanos.ok_or_else(|| std::io::Error::other("no scheduler statistics"))?;
+    }
+    Ok(sum)
 }
 
 // ---- the client ------------------------------------------------------------------------------------------------------
