@@ -3,13 +3,15 @@
 //! An order is one atomic number that a connection's task looks at whenever it runs: with ten thousand connections, a
 //! shared lock at every wake-up (as a cancellation token takes it) is what all cores would meet at.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Context;
+use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
 use slab::Slab;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::Shutdown;
 
@@ -31,9 +33,23 @@ pub(crate) struct Connection {
     order: AtomicU8,
     has_asked: AtomicBool,
     task: AtomicWaker,
+    opened: Instant,
+    /// When the socket last took bytes, in nanoseconds after `opened`.
+    last_write: AtomicU64,
 }
 
 impl Connection {
+    /// Notes that the socket has taken bytes.
+    pub(crate) fn note_write(&self) {
+        let nanos = u64::try_from(self.opened.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.last_write.store(nanos, Ordering::Relaxed);
+    }
+
+    /// When the socket last took bytes.
+    pub(crate) fn last_write(&self) -> Instant {
+        self.opened + Duration::from_nanos(self.last_write.load(Ordering::Relaxed))
+    }
+
     /// Notes that a request has come.
     pub(crate) fn note_request(&self) {
         self.has_asked.store(true, Ordering::Relaxed);
@@ -92,6 +108,8 @@ impl Connections {
             order: AtomicU8::new(Order::Serve as u8),
             has_asked: AtomicBool::new(false),
             task: AtomicWaker::new(),
+            opened: Instant::now(),
+            last_write: AtomicU64::new(0),
         });
         let key = self.open().insert(Arc::clone(&connection));
         Entry { connections: Arc::clone(self), connection, key }

@@ -5,6 +5,6 @@ mod shutdown;
 mod signal;
 
 pub(crate) use connection::{Connection, Connections, Entry, Order};
-pub(crate) use shutdown::Registration;
 pub use shutdown::Shutdown;
+pub(crate) use shutdown::{Registration, Shutdowns};
 pub(crate) use signal::signal;

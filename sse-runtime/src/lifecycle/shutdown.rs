@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use slab::Slab;
-use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -40,8 +39,9 @@ const RETRY: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::f
 /// let shutdown = Shutdown::new();
 /// let app: Router = routes![ticks].layer(shutdown.clone());
 /// let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
-/// axum::serve(listener, app).with_graceful_shutdown(shutdown.clone().on_signal()).await?;
-/// shutdown.drained(Duration::from_secs(5)).await; // lets the disconnect hooks finish
+/// let server = axum::serve(listener, app).with_graceful_shutdown(shutdown.clone().on_signal());
+/// // At most five seconds after Ctrl-C or SIGTERM, even if a client does not read; hooks included.
+/// shutdown.bound(server, Duration::from_secs(5)).await.transpose()?;
 /// # Ok(())
 /// # }
 /// ```
@@ -93,13 +93,13 @@ impl Shutdown {
         let open: Vec<_> = {
             let mut streams = self.inner.streams.lock().unwrap_or_else(PoisonError::into_inner);
             streams.begun = true;
+            self.inner.begun.cancel();
             streams.open.iter().filter_map(|(_, stream)| stream.upgrade()).collect()
         };
         for stream in open {
             stream.end(DisconnectReason::ServerShutdown);
         }
         self.inner.tracker.close();
-        self.inner.begun.cancel();
     }
 
     /// Completes when the shutdown begins. Cancel safe.
@@ -119,6 +119,28 @@ impl Shutdown {
         tokio::time::timeout(limit, self.inner.tracker.wait()).await.is_ok()
     }
 
+    /// Runs a server to its end, which once the shutdown has begun is at most `limit` away, then lets the disconnect
+    /// hooks finish within what is left of that time. `None`: the server had not ended by then, and was dropped.
+    ///
+    /// Plain `axum::serve` needs this: it waits for each connection for as long as that takes, and one whose client does
+    /// not read never ends. (A stream's `send_timeout` then drops its handler and runs its hooks, but only
+    /// [`serve`](crate::serve) can close the connection too.)
+    pub async fn bound<F: IntoFuture>(&self, server: F, limit: Duration) -> Option<F::Output> {
+        let deadline = async {
+            self.begun().await;
+            tokio::time::sleep(limit).await;
+        };
+        let whole = async {
+            let output = server.await;
+            self.inner.tracker.wait().await;
+            output
+        };
+        tokio::select! {
+            output = whole => Some(output),
+            () = deadline => None,
+        }
+    }
+
     /// The number of open streams.
     #[must_use]
     pub fn open_streams(&self) -> usize {
@@ -135,21 +157,6 @@ impl Shutdown {
         let key = streams.open.insert(Arc::downgrade(stream));
         drop(streams);
         Some(Registration { shutdown: self.clone(), key, _token: token })
-    }
-
-    /// Runs a task that a drain waits for.
-    pub(crate) fn track(&self, task: impl Future<Output = ()> + Send + 'static, runtime: &Handle) {
-        drop(self.inner.tracker.spawn_on(task, runtime));
-    }
-
-    /// When one client is to come back.
-    pub(crate) fn retry(&self) -> Duration {
-        pick(&self.inner.retry)
-    }
-
-    /// The same for a stream that no shutdown knows.
-    pub(crate) fn default_retry() -> Duration {
-        pick(&RETRY)
     }
 }
 
@@ -179,6 +186,38 @@ impl<S> Layer<S> for Shutdown {
 
     fn layer(&self, inner: S) -> Self::Service {
         axum::Extension(self.clone()).layer(inner)
+    }
+}
+
+/// The shutdowns that one stream heeds: one given as a layer, one of the server, both, or none.
+#[derive(Clone, Default)]
+pub(crate) struct Shutdowns {
+    layer: Option<Shutdown>,
+    server: Option<Shutdown>,
+}
+
+impl Shutdowns {
+    pub(crate) fn new(layer: Option<&Shutdown>, server: Option<&Shutdown>) -> Self {
+        let is_layer =
+            |server: &&Shutdown| layer.is_some_and(|layer| Arc::ptr_eq(&layer.inner, &server.inner));
+        Self { layer: layer.cloned(), server: server.filter(|server| !is_layer(server)).cloned() }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Shutdown> {
+        self.layer.iter().chain(&self.server)
+    }
+
+    /// Held by what a drain has to wait for.
+    pub(crate) fn tokens(&self) -> Vec<TaskTrackerToken> {
+        self.iter().map(|shutdown| shutdown.inner.tracker.token()).collect()
+    }
+
+    /// When one client is to come back: what the shutdown that has begun says, or any, or the default.
+    pub(crate) fn retry(&self) -> Duration {
+        let begun = self.iter().find(|shutdown| shutdown.inner.begun.is_cancelled());
+        begun
+            .or_else(|| self.iter().next())
+            .map_or_else(|| pick(&RETRY), |shutdown| pick(&shutdown.inner.retry))
     }
 }
 

@@ -12,12 +12,15 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
 use axum::handler::Handler;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
+use http::StatusCode;
+use http_body::Body as _;
 
 pub use arguments::{
     Handle, HeadArgument, HeadArguments, LastArgument, Params, PathArgument, Rejection, Stream,
@@ -180,7 +183,9 @@ impl<Head, Last, M> Endpoint<Head, Last, M> {
         let (mut parts, body) = request.into_parts();
         let params = Params::extract(&mut parts, self.meta.path).await?;
         let head = Head::head_arguments(&mut parts, state).await?;
-        let last = Last::last_argument(Request::from_parts(parts, body), state).await?;
+        let last =
+            within_limit(!body.is_end_stream(), Last::last_argument(Request::from_parts(parts, body), state))
+                .await?;
         let head_only = ask.head_only;
         let shared = ask.stream(self.meta);
         // The call makes the handler's future; nothing of the handler has run yet.
@@ -190,4 +195,21 @@ impl<Head, Last, M> Endpoint<Head, Last, M> {
         }
         Ok(respond::respond(shared, handler))
     }
+}
+
+/// How long a body may take that an extractor reads before the handler begins.
+const BODY_LIMIT: Duration = Duration::from_secs(60);
+
+/// Extracts the last argument; if there is a body to wait for, not for ever.
+async fn within_limit<T>(
+    has_body: bool,
+    extracting: impl Future<Output = Result<T, Rejection>>,
+) -> Result<T, Rejection> {
+    if !has_body {
+        return extracting.await;
+    }
+    tokio::time::timeout(BODY_LIMIT, extracting).await.unwrap_or_else(|_| {
+        let text = format!("the request's body was not complete after {BODY_LIMIT:?}");
+        Err(Rejection::new((StatusCode::REQUEST_TIMEOUT, text).into_response()))
+    })
 }

@@ -13,7 +13,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::Rejection;
 use super::accept::accepts_event_stream;
-use crate::lifecycle::{Connection, Shutdown};
+use crate::lifecycle::{Connection, Shutdowns};
 use crate::stream::{self, END_ID, Guard, HandlerFuture, Meta, Opened, Shared};
 use crate::wire::last_event_id;
 
@@ -25,7 +25,7 @@ const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 pub(crate) struct Ask {
     pub(crate) head_only: bool,
     last_event_id: Option<String>,
-    shutdown: Option<Shutdown>,
+    shutdowns: Shutdowns,
     connection: Option<Arc<Connection>>,
 }
 
@@ -44,18 +44,17 @@ impl Ask {
             return Err(Rejection::new(StatusCode::NO_CONTENT.into_response()));
         }
         let connection: Option<&Arc<Connection>> = request.extensions().get();
-        // One that was given as a layer comes before the server's own.
-        let shutdown = request.extensions().get().or(connection.map(|connection| &connection.shutdown));
+        let server = connection.map(|connection| &connection.shutdown);
         Ok(Self {
             head_only: request.method() == Method::HEAD,
             last_event_id,
-            shutdown: shutdown.cloned(),
+            shutdowns: Shutdowns::new(request.extensions().get(), server),
             connection: connection.cloned(),
         })
     }
 
     pub(crate) fn stream(self, meta: &'static Meta) -> Arc<Shared> {
-        Shared::new(meta, self.last_event_id, self.shutdown, self.connection)
+        Shared::new(meta, self.last_event_id, self.shutdowns, self.connection)
     }
 }
 

@@ -22,6 +22,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
+use super::socket::Socket;
 use crate::lifecycle::{Connection, Entry, Order};
 
 /// How long an HTTP/2 connection may be silent before the peer is asked for a sign of life.
@@ -33,14 +34,14 @@ const FIRST_REQUEST_GRACE: Duration = Duration::from_millis(100);
 
 /// Serves a connection until it ends, or is told to.
 pub(super) async fn drive(
-    socket: TcpStream,
+    tcp: TcpStream,
     peer: SocketAddr,
     app: Router,
     entry: Entry,
     header_read_timeout: Duration,
 ) {
     #[cfg(feature = "http2")]
-    let is_http2 = speaks_http2(&socket, &entry.connection, header_read_timeout).await;
+    let is_http2 = speaks_http2(&tcp, &entry.connection, header_read_timeout).await;
     #[cfg(not(feature = "http2"))]
     let is_http2 = false;
 
@@ -61,27 +62,36 @@ pub(super) async fn drive(
         async move { Ok::<_, Infallible>(app.call(request).await.unwrap_or_else(|never| match never {})) }
     });
 
+    let socket = TokioIo::new(Socket { tcp, connection: Arc::clone(&entry.connection) });
     #[cfg(feature = "http2")]
     if is_http2 {
         let mut builder = http2::Builder::new(hyper_util::rt::TokioExecutor::new());
         builder.timer(TokioTimer::new()).keep_alive_interval(PING);
-        let served = pin!(builder.serve_connection(TokioIo::new(socket), service));
-        return attend(served, http2::Connection::graceful_shutdown, &entry.connection, peer).await;
+        let served = pin!(builder.serve_connection(socket, service));
+        let limit = Some(header_read_timeout);
+        return attend(served, http2::Connection::graceful_shutdown, &entry.connection, peer, limit).await;
     }
 
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(header_read_timeout);
-    let served = pin!(builder.serve_connection(TokioIo::new(socket), service).with_upgrades());
-    attend(served, http1::UpgradeableConnection::graceful_shutdown, &entry.connection, peer).await;
+    let served = pin!(builder.serve_connection(socket, service).with_upgrades());
+    // hyper sees to it that a request head is complete in time.
+    attend(served, http1::UpgradeableConnection::graceful_shutdown, &entry.connection, peer, None).await;
 }
 
-/// Polls a connection, and passes on what it is told from outside.
-async fn attend<C>(mut served: Pin<&mut C>, drain: fn(Pin<&mut C>), connection: &Connection, peer: SocketAddr)
-where
+/// Polls a connection, and passes on what it is told from outside. Without a request in `limit` it ends.
+async fn attend<C>(
+    mut served: Pin<&mut C>,
+    drain: fn(Pin<&mut C>),
+    connection: &Connection,
+    peer: SocketAddr,
+    limit: Option<Duration>,
+) where
     C: Future<Output = hyper::Result<()>>,
 {
-    let mut draining = false;
+    let mut first_request = limit.map(|limit| Box::pin(sleep(limit)));
     let mut grace: Option<Pin<Box<Sleep>>> = None;
+    let mut draining = false;
     let ended = poll_fn(|cx| {
         loop {
             let order = connection.order(cx);
@@ -91,14 +101,21 @@ where
             if let Poll::Ready(ended) = served.as_mut().poll(cx) {
                 return Poll::Ready(ended);
             }
+            if connection.has_asked() {
+                first_request = None;
+            } else if let Some(limit) = &mut first_request {
+                if limit.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Ok(()));
+                }
+            }
             if draining || order == Order::Serve {
                 return Poll::Pending;
             }
             // hyper closes a connection on which nothing was asked yet. Its request may be on the way, from a client
-            // that was just accepted and has done nothing wrong.
+            // that was just accepted and has done nothing wrong; but what has not come by then is not waited for.
             if !connection.has_asked() {
                 let grace = grace.get_or_insert_with(|| Box::pin(sleep(FIRST_REQUEST_GRACE)));
-                std::task::ready!(grace.as_mut().poll(cx));
+                return grace.as_mut().poll(cx).map(Ok);
             }
             draining = true;
             drain(served.as_mut());

@@ -2,6 +2,7 @@
 
 mod connection;
 mod listen;
+mod socket;
 
 use std::fmt;
 use std::io;
@@ -10,7 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
+use tokio::time::sleep;
 
 pub use listen::listen;
 
@@ -18,6 +20,8 @@ use crate::lifecycle::{Connections, Order, Shutdown, signal};
 
 /// How long the accept loop rests after an error that is not the connection's own (out of file descriptors, mostly).
 const REST: Duration = Duration::from_secs(1);
+/// As good as never.
+const FAR: Duration = Duration::from_secs(86_400 * 365);
 /// How long hooks of connections that had to be cut may run on.
 const LAST_GRACE: Duration = Duration::from_secs(1);
 
@@ -25,10 +29,12 @@ const LAST_GRACE: Duration = Duration::from_secs(1);
 ///
 /// Over plain `axum::serve` it
 /// - **ends**: the listener closes, every stream gets its last event with its own `retry`, and once the disconnect
-///   hooks have finished the future returns, at the latest after [`drain_timeout`](Serve::drain_timeout) (default
-///   5 s). A second signal while it waits ends it at once;
+///   hooks have finished the future returns, at the latest a second after [`drain_timeout`](Serve::drain_timeout)
+///   (default 5 s). A second signal while it waits ends it at once;
 /// - sets `TCP_NODELAY`, without which the last chunk of a short stream waits some 40 ms for an acknowledgement;
-/// - drops a connection whose client reads nothing for the route's `send_timeout`;
+/// - keeps little in the kernel for a client that does not read (`TCP_NOTSENT_LOWAT`, on Linux), so that it is noticed,
+///   and drops its connection when the socket has taken nothing for the route's `send_timeout`. (Over HTTP/2 the stream
+///   ends, and the connection stays for the others on it);
 /// - drops a connection that does not complete a request head in
 ///   [`header_read_timeout`](Serve::header_read_timeout) (default 10 s);
 /// - knows the peer: `ConnectInfo<SocketAddr>` can be extracted.
@@ -98,7 +104,8 @@ impl Serve {
     /// How long a client may take to send a request head, and how long a connection may stay open without one.
     /// Default 10 s.
     pub fn header_read_timeout(mut self, limit: Duration) -> Self {
-        self.header_read_timeout = limit;
+        // hyper adds it to the time of day: a limit beyond any uptime is the same as none, and cannot overflow.
+        self.header_read_timeout = limit.min(FAR);
         self
     }
 
@@ -108,15 +115,17 @@ impl Serve {
 
         let by_signal = until.is_none();
         let mut until = until.unwrap_or_else(|| Box::pin(signal()));
+        let mut rest = None;
         loop {
             tokio::select! {
-                accepted = listener.accept() => match accepted {
+                () = async { sleep(rest.unwrap_or_default()).await }, if rest.is_some() => rest = None,
+                accepted = listener.accept(), if rest.is_none() => match accepted {
                     Ok((socket, peer)) => {
-                        set_nodelay(&socket);
+                        socket::set_up(&socket);
                         let entry = connections.enter(shutdown.clone());
                         tokio::spawn(connection::drive(socket, peer, app.clone(), entry, header_read_timeout));
                     }
-                    Err(error) => rest_after(&error).await,
+                    Err(error) => rest = wants_rest(&error).then_some(REST),
                 },
                 () = &mut until => break,
                 () = shutdown.begun() => break,
@@ -132,7 +141,7 @@ impl Serve {
         };
         tokio::select! {
             () = drained => return Ok(()),
-            () = tokio::time::sleep(drain_timeout) => {}
+            () = sleep(drain_timeout) => {}
             () = signal(), if by_signal => {
                 tracing::warn!("a second signal: cutting {} connections", connections.count());
                 connections.tell_all(Order::Cut);
@@ -141,8 +150,12 @@ impl Serve {
         }
         tracing::warn!("cutting {} connections that did not end in {drain_timeout:?}", connections.count());
         connections.tell_all(Order::Cut);
-        connections.none_left().await;
-        shutdown.drained(LAST_GRACE).await;
+        let cut = async {
+            connections.none_left().await;
+            shutdown.drained(Duration::MAX).await;
+        };
+        // The hooks that do not finish in this time are left to the runtime.
+        drop(tokio::time::timeout(LAST_GRACE, cut).await);
         Ok(())
     }
 }
@@ -166,18 +179,13 @@ impl fmt::Debug for Serve {
     }
 }
 
-fn set_nodelay(socket: &TcpStream) {
-    if let Err(error) = socket.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY was refused");
-    }
-}
-
-async fn rest_after(error: &io::Error) {
+/// Whether accepting failed for a reason of ours (out of file descriptors, mostly), which a pause may cure.
+fn wants_rest(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     // The client gave up between its handshake and our accept: nothing of ours is wrong.
     if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
-        return;
+        return false;
     }
     tracing::error!(%error, "accepting connections failed; trying again in {REST:?}");
-    tokio::time::sleep(REST).await;
+    true
 }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use tokio::runtime::Handle;
 
 use super::disconnect::Disconnect;
-use crate::lifecycle::Shutdown;
+use crate::lifecycle::Shutdowns;
 
 type Call = dyn FnOnce(Disconnect) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send;
 
@@ -30,7 +30,7 @@ impl Hook {
 
     /// Runs it in a task of its own: the connection it belonged to is gone, and a hook that panics or is slow must
     /// concern nobody else. A drain waits for it.
-    pub(crate) fn run(self, disconnect: Disconnect, shutdown: Option<&Shutdown>) {
+    pub(crate) fn run(self, disconnect: Disconnect, shutdowns: &Shutdowns) {
         let Self { call, runtime } = self;
         let Some(runtime) = runtime.or_else(|| Handle::try_current().ok()) else {
             tracing::error!(
@@ -38,10 +38,10 @@ impl Hook {
             );
             return;
         };
-        let run = async move { call(disconnect).await };
-        match shutdown {
-            Some(shutdown) => shutdown.track(run, &runtime),
-            None => drop(runtime.spawn(run)),
-        }
+        let noted = shutdowns.tokens();
+        drop(runtime.spawn(async move {
+            call(disconnect).await;
+            drop(noted);
+        }));
     }
 }

@@ -8,6 +8,7 @@ mod disconnect;
 mod handle;
 mod hook;
 mod meta;
+mod pace;
 mod sending;
 mod shared;
 mod ticker;

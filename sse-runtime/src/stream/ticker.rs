@@ -68,19 +68,22 @@ impl Ticker {
         Some(ticker)
     }
 
-    /// Enters a stream that wants to be looked at by `when`.
-    pub(crate) fn enter(&self, stream: Weak<dyn Ticked>, when: Instant) -> Key {
-        let slot = self.slot(when);
+    /// A key for a stream that wants to be looked at by `when`.
+    pub(crate) fn reserve(&self, when: Instant) -> Key {
         let mut timetable = self.timetable();
-        let first = timetable.due.first_key_value().is_none_or(|(key, _)| slot < key.slot);
         timetable.numbers += 1;
-        let key = Key { slot, number: timetable.numbers };
+        Key { slot: self.slot(when), number: timetable.numbers }
+    }
+
+    /// Enters a stream under the key that was reserved for it.
+    pub(crate) fn enter(&self, key: Key, stream: Weak<dyn Ticked>) {
+        let mut timetable = self.timetable();
+        let first = timetable.due.first_key_value().is_none_or(|(earliest, _)| key.slot < earliest.slot);
         timetable.due.insert(key, stream);
         drop(timetable);
         if first {
             self.earlier.notify_one();
         }
-        key
     }
 
     pub(crate) fn leave(&self, key: Key) {

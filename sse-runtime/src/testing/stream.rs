@@ -129,17 +129,17 @@ impl TestStream {
     /// All events from here to the end of the stream.
     ///
     /// # Panics
-    /// If the end, or another event, does not come within the client's limit.
+    /// If the end does not come within the client's limit.
     pub async fn rest(&mut self) -> Vec<ReceivedEvent> {
         let mut events = Vec::new();
+        let deadline = self.deadline();
         loop {
-            let deadline = self.deadline();
             match self.arrive(deadline).await {
                 Arrived::Item(Item::Event(event)) => events.push(event),
                 Arrived::Item(Item::Comment(_)) => {}
                 Arrived::End => return events,
                 Arrived::Nothing => {
-                    self.fail(&format!("neither event nor end in {:?}", self.request.client.limit))
+                    self.fail(&format!("the stream did not end within {:?}", self.request.client.limit))
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! The ticker's side: what becomes due, and when to look again.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -38,15 +38,17 @@ impl Shared {
         }
         let Some(next) = self.next_deadline(&self.state()) else { return };
         let Some(ticker) = Ticker::current() else { return };
-        let weak = Arc::downgrade(self);
-        let key = ticker.enter(weak, next);
-        let mut state = self.state();
-        if state.over.is_none() {
-            state.ticking = Some((ticker, key));
-        } else {
-            drop(state);
-            ticker.leave(key);
+        // Noted before the ticker knows of it: from then on the key is the ticker's to change.
+        let key = ticker.reserve(next);
+        {
+            let mut state = self.state();
+            if state.over.is_some() {
+                return;
+            }
+            state.ticking = Some((Arc::clone(&ticker), key));
         }
+        let stream: Weak<Self> = Arc::downgrade(self);
+        ticker.enter(key, stream);
     }
 
     /// The earliest moment at which something could be due, seen from now.
@@ -57,9 +59,18 @@ impl Shared {
             // A ping that is due already waits for the transport, not for us.
             if due > now { due } else { now + interval }
         });
-        let stall = self.meta.send_timeout.map(|timeout| state.blocked_since.unwrap_or(now) + timeout);
+        let stall = self.meta.send_timeout.map(|timeout| self.blocked_since(state).unwrap_or(now) + timeout);
         let end = self.ends_at.filter(|_| state.ending.is_none());
         [keep_alive, stall, end].into_iter().flatten().min()
+    }
+}
+
+impl Shared {
+    /// Since when the transport has taken nothing. A body is not polled again before all that was handed over is
+    /// written, which takes a slow reader long: progress is what the socket takes, where we know of it.
+    fn blocked_since(&self, state: &State) -> Option<Instant> {
+        let since = state.blocked_since?;
+        Some(self.connection.as_ref().map_or(since, |connection| since.max(connection.last_write())))
     }
 }
 
@@ -69,7 +80,7 @@ impl Ticked for Shared {
         if state.over.is_some() {
             return None;
         }
-        let blocked = state.blocked_since.map(|since| now.saturating_duration_since(since));
+        let blocked = self.blocked_since(&state).map(|since| now.saturating_duration_since(since));
         if let (Some(blocked), Some(timeout)) = (blocked, self.meta.send_timeout) {
             if blocked >= timeout {
                 state.ending.get_or_insert(DisconnectReason::SendTimeout);

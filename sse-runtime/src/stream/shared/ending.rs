@@ -12,22 +12,17 @@ use super::polling::Finished;
 use super::state::{State, wake};
 use super::{HandlerFuture, Shared};
 use crate::error::{PublicMessage, Report};
-use crate::lifecycle::Shutdown;
 use crate::stream::disconnect::{Disconnect, DisconnectReason};
 use crate::stream::meta::Meta;
 use crate::stream::words::LastWord;
 
 impl Shared {
     /// The handler is through: writes the last word that follows from how.
-    pub(super) fn settle(&self, state: &mut State, finished: Finished) {
-        let reason = match finished {
-            Finished::Done => DisconnectReason::Completed,
-            Finished::Failed(_) => DisconnectReason::HandlerError,
-            Finished::Panicked => DisconnectReason::HandlerPanic,
-        };
+    pub(super) fn settle(&self, state: &mut State, finished: &Finished) {
         if state.ending.is_some() {
             return;
         }
+        let reason = finished.reason();
         state.ending = Some(reason);
         state.said = true;
         match finished {
@@ -37,7 +32,6 @@ impl Shared {
                 }
             }
             Finished::Failed(response) => {
-                log_failure(self.meta, &response);
                 let message = response.extensions().get::<PublicMessage>().map(|message| message.0.as_str());
                 state.say_unless_bare(&LastWord::Failure { reason, message });
             }
@@ -49,7 +43,7 @@ impl Shared {
     pub(super) fn say_bye(&self, state: &mut State, reason: DisconnectReason) {
         if !state.said {
             state.said = true;
-            let retry = self.shutdown.as_ref().map_or_else(Shutdown::default_retry, Shutdown::retry);
+            let retry = self.shutdowns.retry();
             state.say_unless_bare(&LastWord::Bye { reason, retry });
         }
     }
@@ -65,7 +59,7 @@ impl Shared {
 
     /// The stream is over: drops the handler and runs the hooks. Only the first call does anything.
     pub(crate) fn conclude(self: &Arc<Self>, reason: DisconnectReason) {
-        let (disconnect, hooks, senders, ticking, registration) = {
+        let (disconnect, hooks, senders, ticking, registrations) = {
             let mut state = self.state();
             if state.over.is_some() {
                 return;
@@ -90,7 +84,7 @@ impl Shared {
                 std::mem::take(&mut state.hooks),
                 std::mem::take(&mut state.senders),
                 state.ticking.take(),
-                state.registration.take(),
+                std::mem::take(&mut state.registrations),
             )
         };
         self.closed.store(true, Ordering::Release);
@@ -107,10 +101,10 @@ impl Shared {
         };
         drop_quietly(handler);
         for hook in hooks {
-            hook.run(disconnect.clone(), self.shutdown.as_ref());
+            hook.run(disconnect.clone(), &self.shutdowns);
         }
         // Last, so that a drain which waits for this stream finds its hooks already under way.
-        drop(registration);
+        drop(registrations);
     }
 }
 

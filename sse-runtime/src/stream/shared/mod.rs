@@ -38,7 +38,7 @@ use tokio::time::Instant;
 
 use super::disconnect::DisconnectReason;
 use super::meta::Meta;
-use crate::lifecycle::{Connection, Shutdown};
+use crate::lifecycle::{Connection, Shutdowns};
 
 pub(crate) use polling::{Next, Opened};
 pub(crate) use sending::Admitted;
@@ -57,7 +57,7 @@ pub(crate) struct Shared {
     started: Instant,
     keep_alive: Option<Duration>,
     ends_at: Option<Instant>,
-    shutdown: Option<Shutdown>,
+    shutdowns: Shutdowns,
     connection: Option<Arc<Connection>>,
 }
 
@@ -65,7 +65,7 @@ impl Shared {
     pub(crate) fn new(
         meta: &'static Meta,
         asked: Option<String>,
-        shutdown: Option<Shutdown>,
+        shutdowns: Shutdowns,
         connection: Option<Arc<Connection>>,
     ) -> Arc<Self> {
         let now = Instant::now();
@@ -79,12 +79,12 @@ impl Shared {
             started: now,
             keep_alive: deadlines::keep_alive(meta),
             ends_at: deadlines::end(meta, now),
-            shutdown,
+            shutdowns,
             connection,
         });
-        if let Some(shutdown) = &shared.shutdown {
+        for shutdown in shared.shutdowns.iter() {
             match shutdown.register(&shared) {
-                Some(registration) => shared.state().registration = Some(registration),
+                Some(registration) => shared.state().registrations.push(registration),
                 None => shared.end(DisconnectReason::ServerShutdown),
             }
         }

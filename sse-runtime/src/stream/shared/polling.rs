@@ -41,6 +41,16 @@ pub(super) enum Finished {
     Panicked,
 }
 
+impl Finished {
+    pub(super) fn reason(&self) -> DisconnectReason {
+        match self {
+            Self::Done => DisconnectReason::Completed,
+            Self::Failed(_) => DisconnectReason::HandlerError,
+            Self::Panicked => DisconnectReason::HandlerPanic,
+        }
+    }
+}
+
 impl Shared {
     /// Gives the stream its handler; before the first poll.
     pub(crate) fn start(&self, handler: HandlerFuture) {
@@ -52,25 +62,25 @@ impl Shared {
         let ending = {
             let mut state = self.state();
             state.polling = true;
+            state.pace.begin();
             state.ending
         };
         let finished = if ending.is_none() { self.poll_handler(cx) } else { Poll::Pending };
+        // Outlives the lock: a response's parts are foreign code when they are dropped.
+        let mut _done_with = None;
         let mut state = self.state();
         state.polling = false;
-        match finished {
-            Poll::Ready(Finished::Failed(response)) if !state.opened && state.ending.is_none() => {
+        if let Poll::Ready(finished) = finished {
+            if !state.opened && state.ending.is_none() && !matches!(finished, Finished::Done) {
                 drop(state);
-                log_failure(self.meta, &response);
-                self.conclude(DisconnectReason::HandlerError);
-                return Poll::Ready(Opened::Failed(response));
+                self.conclude(finished.reason());
+                return Poll::Ready(match finished {
+                    Finished::Failed(response) => Opened::Failed(response),
+                    Finished::Done | Finished::Panicked => Opened::Panicked,
+                });
             }
-            Poll::Ready(Finished::Panicked) if !state.opened && state.ending.is_none() => {
-                drop(state);
-                self.conclude(DisconnectReason::HandlerPanic);
-                return Poll::Ready(Opened::Panicked);
-            }
-            Poll::Ready(finished) => self.settle(&mut state, finished),
-            Poll::Pending => {}
+            self.settle(&mut state, &finished);
+            _done_with = Some(finished);
         }
         if state.ending.is_some() && !state.said && self.meta.bare && !state.opened {
             // A foreign protocol has no word for "come back": say it in HTTP.
@@ -113,13 +123,14 @@ impl Shared {
                 return Poll::Ready(Next::Cut);
             }
             state.polling = true;
+            state.pace.begin();
             state.blocked_since = None;
             state.ending
         };
         let finished = if ending.is_none() { self.poll_handler(cx) } else { Poll::Pending };
         let mut state = self.state();
         state.polling = false;
-        if let Poll::Ready(finished) = finished {
+        if let Poll::Ready(finished) = &finished {
             self.settle(&mut state, finished);
         }
         if let Some(reason) = state.ending {
@@ -171,7 +182,10 @@ impl Shared {
         let finished = match catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx))) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Ok(()))) => Finished::Done,
-            Ok(Poll::Ready(Err(response))) => Finished::Failed(response),
+            Ok(Poll::Ready(Err(response))) => {
+                log_failure(self.meta, &response);
+                Finished::Failed(response)
+            }
             Err(panic) => {
                 log_panic(self.meta, &*panic);
                 Finished::Panicked

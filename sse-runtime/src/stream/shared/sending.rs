@@ -29,6 +29,11 @@ impl Shared {
             state.wait(cx);
             return Poll::Pending;
         }
+        if state.polling && state.pace.is_over() && !state.buffer.is_empty() {
+            state.pace.begin();
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         Poll::Ready(Ok(Admitted(state)))
     }
 
@@ -63,7 +68,7 @@ impl Shared {
             None => state.hooks.push(hook),
             Some(disconnect) => {
                 drop(state);
-                hook.run(disconnect, self.shutdown.as_ref());
+                hook.run(disconnect, &self.shutdowns);
             }
         }
     }

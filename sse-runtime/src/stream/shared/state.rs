@@ -11,6 +11,7 @@ use crate::lifecycle::Registration;
 use crate::stream::disconnect::{Disconnect, DisconnectReason};
 use crate::stream::hook::Hook;
 use crate::stream::meta::Meta;
+use crate::stream::pace::Pace;
 use crate::stream::ticker::{Key, Ticker};
 use crate::stream::words::LastWord;
 use crate::wire::{Encoded, Limits, encode};
@@ -38,6 +39,7 @@ pub(super) struct State {
     pub(super) bytes_handed: u64,
     pub(super) id_queued: LastId,
     pub(super) id_handed: LastId,
+    pub(super) pace: Pace,
     pub(super) retry_due: bool,
     pub(super) ping_due: bool,
     pub(super) last_write: Instant,
@@ -46,7 +48,7 @@ pub(super) struct State {
     pub(super) changed: Vec<(Box<[u8]>, Vec<u8>)>,
     pub(super) hooks: Vec<Hook>,
     pub(super) ticking: Option<(Arc<Ticker>, Key)>,
-    pub(super) registration: Option<Registration>,
+    pub(super) registrations: Vec<Registration>,
     pub(super) over: Option<Disconnect>,
 }
 
@@ -82,6 +84,7 @@ impl State {
             bytes_handed: 0,
             id_queued: LastId::default(),
             id_handed: LastId::default(),
+            pace: Pace::default(),
             retry_due: meta.retry.is_some(),
             ping_due: false,
             last_write: now,
@@ -89,7 +92,7 @@ impl State {
             changed: Vec::new(),
             hooks: Vec::new(),
             ticking: None,
-            registration: None,
+            registrations: Vec::new(),
             over: None,
         }
     }
@@ -114,11 +117,9 @@ impl State {
     pub(super) fn say(&mut self, word: &LastWord<'_>) {
         // The runtime's own events are not the route's: its cap does not apply to them.
         let limits = Limits { max_event: usize::MAX, ..self.limits() };
-        match encode::<LastWord<'_>, _>(word, &mut self.buffer, &limits) {
-            Ok(encoded) => self.note_queued(&encoded),
-            Err(error) => {
-                tracing::error!(route = self.meta.path, %error, "a stream's last event was not written");
-            }
+        // It cannot fail: names and ids are constants or were checked at compile time, and JSON of text is text.
+        if let Ok(encoded) = encode::<LastWord<'_>, _>(word, &mut self.buffer, &limits) {
+            self.note_queued(&encoded);
         }
     }
 
