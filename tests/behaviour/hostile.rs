@@ -1,9 +1,12 @@
 //! Bad input from the network: a clear answer, never a panic, a hang or a lost event.
 
-use axum::extract::Query;
+use axum::body::{Body, Bytes};
+use axum::extract::{Query, Request};
+use futures_util::{StreamExt, stream};
 use serde::Deserialize;
 use sse_runtime::testing::TestClient;
 use sse_runtime::{Result, Sse, routes, sse_route};
+use tower_service::Service;
 
 #[sse_route("/echo")]
 async fn echo(sse: Sse) -> Result<()> {
@@ -63,4 +66,20 @@ async fn a_long_path_value_is_not_repeated_whole() {
     let answer = TestClient::new(routes![pages]).get(&path).response().await;
     assert_eq!(answer.status, 400);
     assert!(answer.text.len() < 300, "{}", answer.text);
+}
+
+#[sse_route("/upload", methods = ["POST"])]
+async fn upload(sse: Sse, body: String) -> Result<()> {
+    sse.send(body).await?;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_a_request_body_is_not_waited_for_for_ever() {
+    let begun = stream::iter([Ok::<_, std::io::Error>(Bytes::from("half"))]);
+    let body = Body::from_stream(begun.chain(stream::pending()));
+    let request = Request::post("/upload").body(body).expect("a request");
+    let mut app: axum::Router = routes![upload];
+    let response = app.call(request).await.expect("infallible");
+    assert_eq!(response.status(), 408);
 }

@@ -39,6 +39,24 @@ async fn flood(sse: Sse, State(hooks): State<Hooks>) -> Result<()> {
     }
 }
 
+#[sse_route("/half-a-second", send_timeout = "500ms")]
+async fn half_a_second(sse: Sse) -> Result<()> {
+    loop {
+        sse.send("x".repeat(10_000)).await?;
+    }
+}
+
+/// Works for 10 ms between its events, without ever resting.
+#[sse_route("/computes")]
+async fn computes(sse: Sse, State(hooks): State<Hooks>) -> Result<()> {
+    hooks.watch(&sse);
+    for _ in 0..100 {
+        sse.send("x").await?;
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
 #[sse_route("/stuck-hook")]
 async fn stuck_hook(sse: Sse) -> Result<()> {
     sse.on_disconnect(|_| std::future::pending());
@@ -57,7 +75,8 @@ async fn start(set: impl FnOnce(sse_runtime::Serve) -> sse_runtime::Serve) -> Se
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     let (hooks, shutdown) = (Hooks::default(), Shutdown::new());
-    let app: Router = routes![idle, short, flood, stuck_hook].with_state(hooks.clone());
+    let app: Router =
+        routes![idle, short, flood, half_a_second, computes, stuck_hook].with_state(hooks.clone());
     let task = tokio::spawn(set(serve(listener, app).shutdown(shutdown.clone())).into_future());
     Server { address, hooks, shutdown, task }
 }
@@ -103,9 +122,37 @@ async fn a_client_that_never_reads_is_cut_after_the_send_timeout() {
 }
 
 #[tokio::test]
+async fn a_client_that_reads_slowly_but_steadily_is_not_cut() {
+    let server = start(|serve| serve).await;
+    let mut socket = request(server.address, "/half-a-second").await;
+    // 2 MB/s for six send timeouts, by the clock: what is tested is how the kernel tells of its buffers.
+    let (mut tick, mut buffer) = (tokio::time::interval(Duration::from_millis(10)), vec![0; 20_000]);
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(3) {
+        tick.tick().await;
+        let read = within_limit("the next bytes", socket.read(&mut buffer)).await;
+        assert!(read.is_ok_and(|read| read > 0), "cut after {:?}", begun.elapsed());
+    }
+    assert_eq!(server.shutdown.open_streams(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handler_that_computes_without_rest_is_heard_from_the_start() {
+    let server = start(|serve| serve).await;
+    let mut response = get(server.address, "/computes").await;
+    response.block().await;
+    let asked = Instant::now();
+    drop(response);
+    let gone = server.hooks.only().await;
+    assert_eq!(gone.reason, DisconnectReason::ClientClosed, "the handler was far from its end");
+    assert!(asked.elapsed() < Duration::from_millis(500), "{:?}", asked.elapsed());
+}
+
+#[tokio::test]
 async fn a_request_head_that_is_never_completed_is_not_waited_for() {
     let server = start(|serve| serve.header_read_timeout(Duration::from_millis(300))).await;
-    for half in ["", "GET /idle HTTP/1.1\r\nhost: x\r\n", "PR"] {
+    let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    for half in ["", "GET /idle HTTP/1.1\r\nhost: x\r\n", "PR", "PRI", preface] {
         let mut socket = TcpStream::connect(server.address).await.expect("the server listens");
         socket.write_all(half.as_bytes()).await.expect("the server reads");
         let mut answer = Vec::new();
@@ -203,6 +250,49 @@ async fn a_hook_that_hangs_holds_the_server_up_for_its_limit_only() {
     within_limit("the end of the server", server.task).await.expect("no panic").expect("no error");
     let took = begun.elapsed();
     assert!(took >= Duration::from_millis(200) && took < Duration::from_secs(3), "{took:?}");
+}
+
+#[tokio::test]
+async fn a_request_head_that_is_never_completed_does_not_hold_up_the_end() {
+    let server = start(|serve| serve).await;
+    let mut sockets = Vec::new();
+    for half in ["", "GET /idle HTTP/1.1\r\nhost: x\r\n", "PR", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
+        let mut socket = TcpStream::connect(server.address).await.expect("the server listens");
+        socket.write_all(half.as_bytes()).await.expect("the server reads");
+        sockets.push(socket);
+    }
+    get(server.address, "/short").await.rest().await;
+    let begun = Instant::now();
+    server.shutdown.begin();
+    within_limit("the end of the server", server.task).await.expect("no panic").expect("no error");
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_limit_beyond_all_time_is_no_limit() {
+    let server = start(|serve| serve.header_read_timeout(Duration::MAX).drain_timeout(Duration::MAX)).await;
+    assert_eq!(get(server.address, "/short").await.rest().await, "data: x\n\n".repeat(3));
+    server.shutdown.begin();
+    within_limit("the end of the server", server.task).await.expect("no panic").expect("no error");
+}
+
+#[tokio::test]
+async fn a_shutdown_given_as_a_layer_is_heeded_beside_the_servers_own() {
+    for by_layer in [false, true] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let (layer, own, hooks) = (Shutdown::new(), Shutdown::new(), Hooks::default());
+        let app = routes![idle].with_state(hooks.clone()).layer(layer.clone());
+        let server = tokio::spawn(serve(listener, app).shutdown(own.clone()).into_future());
+        let mut stream = get(address, "/idle").await;
+        stream.block().await;
+        assert_eq!((layer.open_streams(), own.open_streams()), (1, 1));
+        if by_layer { &layer } else { &own }.begin();
+        assert_eq!(stream.event().await.map(|event| event.name).as_deref(), Some("sse-bye"));
+        assert_eq!(hooks.only().await.reason, DisconnectReason::ServerShutdown);
+        own.begin();
+        within_limit("the end of the server", server).await.expect("no panic").expect("no error");
+    }
 }
 
 #[tokio::test]

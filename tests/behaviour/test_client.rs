@@ -108,6 +108,14 @@ async fn an_event_is_no_end() {
 }
 
 #[tokio::test(start_paused = true)]
+#[should_panic(expected = "did not end within 60s")]
+async fn keep_alives_do_not_renew_the_wait_for_an_end() {
+    let mut events = client().get("/one").stream().await;
+    events.next().await;
+    events.expect_end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reconnect_names_the_last_event_that_the_test_has_seen() {
     let mut events = client().post("/resumes").body("!").stream().await;
     assert_eq!(events.take(2).await[1].data, "2!");

@@ -12,6 +12,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use sse_runtime::testing::TestClient;
 use sse_runtime::{DisconnectReason, Event, Result, Shutdown, Sse, routes, serve, sse_route};
 use sse_tests::{get, within_limit};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
@@ -89,6 +90,36 @@ async fn over_plain_axum_serve_which_then_ends() {
     assert_eq!(idle.block().await, None);
     within_limit("the end of axum::serve", server).await.expect("no panic").expect("no error");
     assert_eq!(hooks.only().await.reason, DisconnectReason::ServerShutdown);
+}
+
+#[sse_route("/flood")]
+async fn flood(sse: Sse, State(hooks): State<Hooks>) -> Result<()> {
+    hooks.watch(&sse);
+    loop {
+        sse.send("x".repeat(10_000)).await?;
+    }
+}
+
+#[tokio::test]
+async fn over_plain_axum_serve_a_client_that_does_not_read_holds_up_the_end_for_a_limit_only() {
+    let (listener, address) = bind().await;
+    let (shutdown, hooks) = (Shutdown::new(), Hooks::default());
+    let app = routes![flood, count].with_state(hooks.clone()).layer(shutdown.clone());
+    let begin = shutdown.clone();
+    let server = axum::serve(listener, app).with_graceful_shutdown(async move { begin.begun().await });
+    let bounded = shutdown.clone();
+    let server = tokio::spawn(async move {
+        bounded.bound(server.into_future(), Duration::from_millis(300)).await.is_none()
+    });
+    let mut stalled = TcpStream::connect(address).await.expect("the server listens");
+    stalled.write_all(b"GET /flood HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("the server reads");
+    let mut seen = [0; 100];
+    within_limit("the head", stalled.read(&mut seen)).await.expect("a response");
+    shutdown.begin();
+    assert!(
+        within_limit("the limit", server).await.expect("no panic"),
+        "axum::serve itself would still wait"
+    );
 }
 
 /// Speaks HTTP/2 by prior knowledge to either server, once over each.

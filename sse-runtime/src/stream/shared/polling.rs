@@ -117,17 +117,17 @@ impl Shared {
 
     /// Runs the handler and hands out everything that is queued as one frame.
     pub(crate) fn poll_body(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<Next> {
-        let ending = {
+        let may_go_on = {
             let mut state = self.state();
             if state.cut {
                 return Poll::Ready(Next::Cut);
             }
+            state.blocked_since = None;
             state.polling = true;
             state.pace.begin();
-            state.blocked_since = None;
-            state.ending
+            state.ending.is_none() && !state.rests
         };
-        let finished = if ending.is_none() { self.poll_handler(cx) } else { Poll::Pending };
+        let finished = if may_go_on { self.poll_handler(cx) } else { Poll::Pending };
         let mut state = self.state();
         state.polling = false;
         if let Poll::Ready(finished) = &finished {
@@ -150,6 +150,12 @@ impl Shared {
                 self.keep_ticking();
             }
             return Poll::Ready(Next::Frame(frame));
+        }
+        if state.rests {
+            // hyper writes to the socket, and looks at it, when a body has nothing more.
+            state.rests = false;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
         if state.ping_due {
             // Silent for a whole interval: a good moment to give the memory of past bursts back.

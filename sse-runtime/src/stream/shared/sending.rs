@@ -30,7 +30,7 @@ impl Shared {
             return Poll::Pending;
         }
         if state.polling && state.pace.is_over() && !state.buffer.is_empty() {
-            state.pace.begin();
+            state.rests = true;
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }

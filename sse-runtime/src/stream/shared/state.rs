@@ -40,6 +40,8 @@ pub(super) struct State {
     pub(super) id_queued: LastId,
     pub(super) id_handed: LastId,
     pub(super) pace: Pace,
+    /// The handler has had its turn: before its next one the transport writes what there is, and reads.
+    pub(super) rests: bool,
     pub(super) retry_due: bool,
     pub(super) ping_due: bool,
     pub(super) last_write: Instant,
@@ -85,6 +87,7 @@ impl State {
             id_queued: LastId::default(),
             id_handed: LastId::default(),
             pace: Pace::default(),
+            rests: false,
             retry_due: meta.retry.is_some(),
             ping_due: false,
             last_write: now,
