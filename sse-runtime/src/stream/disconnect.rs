@@ -9,7 +9,8 @@ use std::time::Duration;
 pub enum DisconnectReason {
     /// The client closed the connection, or its network did so visibly (FIN, RST, an HTTP/2 reset).
     ClientClosed,
-    /// The client took nothing for the route's `send_timeout` while data was waiting for it.
+    /// The client took nothing for the route's `send_timeout` while data was waiting for it, more than the buffers
+    /// between hold.
     SendTimeout,
     /// The server is shutting down.
     ServerShutdown,

@@ -48,7 +48,8 @@ impl<E> Sse<E> {
     /// Sends one event. Text becomes the event's data, as it is.
     ///
     /// Returns as soon as the event is in the stream's buffer; waits first while 32 KiB are queued there, so that a
-    /// handler is never faster than its client. The first event sends the response head.
+    /// handler is never faster than its client. The first event sends the response head. What was sent leaves when the
+    /// handler waits for something, or when it has run for some 5 ms without waiting.
     ///
     /// # Errors
     /// - [`SendError::Event`](crate::SendError::Event): the event cannot be written (a line break in its name, too
@@ -149,7 +150,8 @@ impl<E> Sse<E> {
     /// [reason](crate::DisconnectReason), also after a panic of the handler; the handler's future has been dropped by
     /// then. Several hooks all run. A hook given after the end runs at once.
     ///
-    /// A server that shuts down through [`serve`](crate::serve) or [`Shutdown`](crate::Shutdown) waits for hooks that
+    /// It runs in the tokio runtime that it was registered in; if that is gone, it does not run. A server that shuts down
+    /// through [`serve`](crate::serve) or [`Shutdown`](crate::Shutdown) waits for hooks that
     /// run, within its limit.
     pub fn on_disconnect<F, Fut>(&self, hook: F)
     where
