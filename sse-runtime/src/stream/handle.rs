@@ -8,6 +8,7 @@ use futures_util::Stream;
 use serde::Serialize;
 
 use super::disconnect::Disconnect;
+use super::hidden::Hidden;
 use super::hook::Hook;
 use super::sending::{Opening, SendAll, Sending};
 use super::shared::Shared;
@@ -35,14 +36,18 @@ use crate::wire::{Json, Message, Outgoing};
 /// }
 /// ```
 pub struct Sse<E = Message> {
-    shared: Arc<Shared>,
+    stream: Arc<dyn Hidden>,
     // `fn`: the handle sends values of E and owns none, so it is Send and Sync whatever E is.
     events: PhantomData<fn(E)>,
 }
 
 impl<E> Sse<E> {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, events: PhantomData }
+    pub(crate) fn new(stream: Arc<dyn Hidden>) -> Self {
+        Self { stream, events: PhantomData }
+    }
+
+    fn shared(&self) -> &Shared {
+        self.stream.shared()
     }
 
     /// Sends one event. Text becomes the event's data, as it is.
@@ -61,7 +66,7 @@ impl<E> Sse<E> {
     /// # Cancel safety
     /// If the future is dropped before it is ready, the event was not sent.
     pub fn send<T: Outgoing<E>>(&self, event: T) -> Sending<'_, T> {
-        Sending { shared: &self.shared, event, act: |event, admitted| admitted.send::<E, T>(event) }
+        Sending { stream: &*self.stream, event, act: |event, admitted| admitted.send::<E, T>(event) }
     }
 
     /// Sends the event unless the last one of the same name that was sent *with this method* on this stream carried
@@ -72,7 +77,7 @@ impl<E> Sse<E> {
     /// # Errors and cancel safety
     /// As for [`send`](Self::send).
     pub fn send_changed<T: Outgoing<E>>(&self, event: T) -> Sending<'_, T, bool> {
-        Sending { shared: &self.shared, event, act: |event, admitted| admitted.send_changed::<E, T>(event) }
+        Sending { stream: &*self.stream, event, act: |event, admitted| admitted.send_changed::<E, T>(event) }
     }
 
     /// Sends everything that a stream yields, with the backpressure of [`send`](Self::send), until it ends.
@@ -101,7 +106,7 @@ impl<E> Sse<E> {
         SendAll {
             stream,
             waiting: None,
-            shared: &self.shared,
+            target: &*self.stream,
             act: |event, admitted| admitted.send::<E, S::Item>(event),
         }
     }
@@ -111,7 +116,7 @@ impl<E> Sse<E> {
     /// # Errors and cancel safety
     /// As for [`send`](Self::send).
     pub fn comment<T: AsRef<str>>(&self, text: T) -> Sending<'_, T> {
-        Sending { shared: &self.shared, event: text, act: |text, admitted| admitted.comment(text.as_ref()) }
+        Sending { stream: &*self.stream, event: text, act: |text, admitted| admitted.comment(text.as_ref()) }
     }
 
     /// Sends the response head now: status 200, the stream is open in the browser. Without it, the head leaves with
@@ -122,7 +127,7 @@ impl<E> Sse<E> {
     /// # Errors
     /// [`SendError::Closed`](crate::SendError::Closed), as for [`send`](Self::send).
     pub fn open(&self) -> Opening<'_> {
-        Opening { shared: &self.shared, asked: false }
+        Opening { stream: &*self.stream, asked: false }
     }
 
     /// Ends the stream for good: sends the terminal event, after which nothing can be sent.
@@ -137,7 +142,7 @@ impl<E> Sse<E> {
     /// As for [`send`](Self::send).
     pub fn finish(&self) -> Sending<'_, ()> {
         Sending {
-            shared: &self.shared,
+            stream: &*self.stream,
             event: (),
             act: |(), admitted| {
                 admitted.finish();
@@ -158,20 +163,20 @@ impl<E> Sse<E> {
         F: FnOnce(Disconnect) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        self.shared.add_hook(Hook::new(hook));
+        self.shared().add_hook(Hook::new(hook));
     }
 
     /// Completes when the stream is over. For clones in spawned tasks: the handler itself is dropped at that moment.
     ///
     /// Cancel safe.
     pub async fn closed(&self) {
-        self.shared.closed().await;
+        self.shared().closed().await;
     }
 
     /// Whether the stream is over.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.shared.is_closed()
+        self.shared().is_closed()
     }
 
     /// The `Last-Event-ID` with which a reconnecting client came: the id of the last event it saw.
@@ -180,7 +185,7 @@ impl<E> Sse<E> {
     /// 1 KiB, not UTF-8, or with control characters. It is the client's word, so check it like any other input.
     #[must_use]
     pub fn last_event_id(&self) -> Option<&str> {
-        self.shared.asked.as_deref()
+        self.shared().asked.as_deref()
     }
 }
 
@@ -191,20 +196,20 @@ impl Sse {
     /// # Errors and cancel safety
     /// As for [`send`](Self::send); also if `value` cannot be serialized.
     pub fn send_json<T: Serialize>(&self, value: T) -> Sending<'_, T> {
-        Sending { shared: &self.shared, event: value, act: |value, admitted| admitted.send(&Json(value)) }
+        Sending { stream: &*self.stream, event: value, act: |value, admitted| admitted.send(&Json(value)) }
     }
 }
 
 impl<E> Clone for Sse<E> {
     fn clone(&self) -> Self {
-        Self::new(Arc::clone(&self.shared))
+        Self::new(Arc::clone(&self.stream))
     }
 }
 
 impl<E> fmt::Debug for Sse<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sse")
-            .field("route", &self.shared.meta.path)
+            .field("route", &self.shared().meta.path)
             .field("closed", &self.is_closed())
             .finish()
     }

@@ -6,6 +6,7 @@
 mod body;
 mod disconnect;
 mod handle;
+mod hidden;
 mod hook;
 mod meta;
 mod pace;

@@ -10,7 +10,8 @@ use std::task::{Context, Poll, ready};
 use futures_util::Stream;
 use pin_project_lite::pin_project;
 
-use super::shared::{Admitted, Shared};
+use super::hidden::Hidden;
+use super::shared::Admitted;
 use crate::error::SendError;
 
 /// Waits for room in the stream's buffer, then writes there; see [`Sse::send`](super::Sse::send).
@@ -18,7 +19,7 @@ use crate::error::SendError;
 /// Cancel safe: what was not written when this is dropped is not sent.
 #[must_use = "nothing is sent unless this is awaited"]
 pub struct Sending<'a, T, O = ()> {
-    pub(crate) shared: &'a Shared,
+    pub(crate) stream: &'a dyn Hidden,
     pub(crate) event: T,
     pub(crate) act: fn(&T, Admitted<'_>) -> Result<O, SendError>,
 }
@@ -28,7 +29,7 @@ impl<T, O> Future for Sending<'_, T, O> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.as_ref().get_ref();
-        Poll::Ready(match ready!(this.shared.poll_admit(cx)) {
+        Poll::Ready(match ready!(this.stream.shared().poll_admit(cx)) {
             Ok(admitted) => (this.act)(&this.event, admitted),
             Err(error) => Err(error),
         })
@@ -44,7 +45,7 @@ impl<T, O> fmt::Debug for Sending<'_, T, O> {
 /// Opens the stream; see [`Sse::open`](super::Sse::open).
 #[must_use = "nothing is opened unless this is awaited"]
 pub struct Opening<'a> {
-    pub(crate) shared: &'a Shared,
+    pub(crate) stream: &'a dyn Hidden,
     pub(crate) asked: bool,
 }
 
@@ -55,7 +56,7 @@ impl Future for Opening<'_> {
         if self.asked {
             return Poll::Ready(Ok(()));
         }
-        if self.shared.open()? {
+        if self.stream.shared().open()? {
             return Poll::Ready(Ok(()));
         }
         // Lets go of the handler once: the head leaves before the handler does anything else.
@@ -78,7 +79,7 @@ pin_project! {
         #[pin]
         pub(crate) stream: S,
         pub(crate) waiting: Option<S::Item>,
-        pub(crate) shared: &'a Shared,
+        pub(crate) target: &'a dyn Hidden,
         pub(crate) act: fn(&S::Item, Admitted<'_>) -> Result<(), SendError>,
     }
 }
@@ -88,9 +89,10 @@ impl<S: Stream> Future for SendAll<'_, S> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
+        let target = this.target.shared();
         loop {
             if let Some(event) = this.waiting.as_ref() {
-                let admitted = ready!(this.shared.poll_admit(cx))?;
+                let admitted = ready!(target.poll_admit(cx))?;
                 (this.act)(event, admitted)?;
                 *this.waiting = None;
             }
