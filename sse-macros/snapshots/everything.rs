@@ -48,34 +48,40 @@ impl r#async {
             .retry(crate::sse::__private::Duration::from_millis(1500))
             .end("end")
             .max_event(65536);
-        crate::sse::__private::route(
-            &__META,
-            |__stream, __params, (__head_1,), __last| {
-                let __path_id = <u64 as crate::sse::__private::PathArgument>::path_argument(
-                    __params,
-                    "id",
-                )?;
-                let __path_match = <String as crate::sse::__private::PathArgument>::path_argument(
-                    __params,
-                    "match",
-                )?;
-                ::core::result::Result::Ok(
-                    <Result<
-                        (),
-                        AppError,
-                    > as crate::sse::__private::Outcome>::run(
-                        r#async(
-                            <Sse<
-                                JobEvent,
-                            > as crate::sse::__private::Handle>::handle(__stream),
-                            __path_id,
-                            __head_1,
-                            __path_match,
-                            __last,
-                        ),
+        fn __call(
+            __stream: crate::sse::__private::Stream,
+            __params: &crate::sse::__private::Params,
+            (__head_1,): (State<Jobs>,),
+            __last: Json<Order>,
+        ) -> ::core::result::Result<
+            crate::sse::__private::HandlerFuture,
+            crate::sse::__private::Rejection,
+        > {
+            let __path_id = <u64 as crate::sse::__private::PathArgument>::path_argument(
+                __params,
+                "id",
+            )?;
+            let __path_match = <String as crate::sse::__private::PathArgument>::path_argument(
+                __params,
+                "match",
+            )?;
+            ::core::result::Result::Ok(
+                <Result<
+                    (),
+                    AppError,
+                > as crate::sse::__private::Outcome>::run(
+                    r#async(
+                        <Sse<
+                            JobEvent,
+                        > as crate::sse::__private::Handle>::handle(__stream),
+                        __path_id,
+                        __head_1,
+                        __path_match,
+                        __last,
                     ),
-                )
-            },
-        )
+                ),
+            )
+        }
+        crate::sse::__private::route(&__META, __call)
     }
 }

@@ -16,17 +16,21 @@ impl ticks {
             ::core::concat!(::core::module_path!(), "::ticks"),
             "/ticks",
         );
-        ::sse_runtime::__private::route(
-            &__META,
-            |__stream, _, (), ()| {
-                ::core::result::Result::Ok(
-                    <() as ::sse_runtime::__private::Outcome>::run(
-                        ticks(
-                            <Sse as ::sse_runtime::__private::Handle>::handle(__stream),
-                        ),
-                    ),
-                )
-            },
-        )
+        fn __call(
+            __stream: ::sse_runtime::__private::Stream,
+            _: &::sse_runtime::__private::Params,
+            (): (),
+            (): (),
+        ) -> ::core::result::Result<
+            ::sse_runtime::__private::HandlerFuture,
+            ::sse_runtime::__private::Rejection,
+        > {
+            ::core::result::Result::Ok(
+                <() as ::sse_runtime::__private::Outcome>::run(
+                    ticks(<Sse as ::sse_runtime::__private::Handle>::handle(__stream)),
+                ),
+            )
+        }
+        ::sse_runtime::__private::route(&__META, __call)
     }
 }

@@ -38,11 +38,14 @@ fn function(route: &Route<'_>) -> TokenStream {
 }
 
 /// `fn route()`, which ties the function to axum.
+///
+/// `__call` could be a closure. A function has no part in `route`'s generics, and so the compiler checks it in less time.
 fn mount(route: &Route<'_>, span: Span) -> TokenStream {
     let root = route.root.at(span);
     let private = quote_spanned!(span=> #root::__private);
     let meta = meta(route, &private, span);
-    let Handler { parameters, heads, bounds, last, call } = Handler::new(route, &private, span);
+    let Handler { parameters, heads, head_types, bounds, last, last_type, call } =
+        Handler::new(route, &private, span);
     let params =
         if parameters.is_empty() { quote_spanned!(span=> _) } else { quote_spanned!(span=> __params) };
     quote_spanned! {span=>
@@ -53,32 +56,41 @@ fn mount(route: &Route<'_>, span: Span) -> TokenStream {
             #bounds
         {
             static __META: #private::Meta = #meta;
-            #private::route(&__META, |__stream, #params, (#(#heads,)*), #last| {
+            fn __call(
+                __stream: #private::Stream,
+                #params: &#private::Params,
+                (#(#heads,)*): (#(#head_types,)*),
+                #last: #last_type,
+            ) -> ::core::result::Result<#private::HandlerFuture, #private::Rejection> {
                 #parameters
                 ::core::result::Result::Ok(#call)
-            })
+            }
+            #private::route(&__META, __call)
         }
     }
 }
 
 /// What differs from handler to handler.
-struct Handler {
+struct Handler<'a> {
     /// `let` statements that read the path parameters.
     parameters: TokenStream,
     /// The values of the extractors but the last.
     heads: Vec<Ident>,
+    head_types: Vec<&'a Type>,
     /// One bound for each extractor, in terms of the user's own type.
     bounds: TokenStream,
     /// The value of the last extractor.
     last: TokenStream,
+    last_type: TokenStream,
     /// The call, its future erased.
     call: TokenStream,
 }
 
-impl Handler {
-    fn new(route: &Route<'_>, private: &TokenStream, span: Span) -> Self {
+impl<'a> Handler<'a> {
+    fn new(route: &Route<'a>, private: &TokenStream, span: Span) -> Self {
         let mut parameters = TokenStream::new();
         let mut heads = Vec::new();
+        let mut head_types = Vec::new();
         let mut bounds = TokenStream::new();
         let mut last = None;
         let handle = route.arguments.handle.ty;
@@ -94,17 +106,18 @@ impl Handler {
                     let (place, private) = at_type(ty, &route.root);
                     bounds.extend(quote_spanned!(place=> #ty: #private::HeadArgument<__S>,));
                     heads.push(local);
+                    head_types.push(*ty);
                 }
                 Argument::Last(ty) => {
                     let (place, private) = at_type(ty, &route.root);
                     bounds.extend(quote_spanned!(place=> #ty: #private::LastArgument<__S, __M>,));
-                    last = Some(local.into_token_stream());
+                    last = Some((local.into_token_stream(), ty.to_token_stream()));
                 }
             }
         }
-        let last = last.unwrap_or_else(|| {
+        let (last, last_type) = last.unwrap_or_else(|| {
             bounds.extend(quote_spanned!(span=> (): #private::LastArgument<__S, __M>,));
-            quote_spanned!(span=> ())
+            (quote_spanned!(span=> ()), quote_spanned!(span=> ()))
         });
         let name = &route.function.signature.ident;
         // A future that is not `Send` is reported where the call stands: at the handler's name.
@@ -113,7 +126,7 @@ impl Handler {
             ReturnType::Default => quote_spanned!(span=> <() as #private::Outcome>::run(#call)),
             ReturnType::Type(_, ty) => quote_spanned!(span=> <#ty as #private::Outcome>::run(#call)),
         };
-        Handler { parameters, heads, bounds, last, call }
+        Handler { parameters, heads, head_types, bounds, last, last_type, call }
     }
 }
 
