@@ -5,6 +5,7 @@ mod backpressure;
 mod disconnects;
 mod ending;
 mod events;
+mod frames;
 mod hostile;
 mod keep_alive;
 mod phases;
