@@ -34,8 +34,8 @@ pub enum SendError {
 ///
 /// Before the first event it becomes an HTTP response: status 500, or the one given by [`Error::with_status`], and a
 /// body that says no more than the status, or the text given by [`Error::public`]. After it, the client receives an
-/// in-band `failure` event with the same public text, if any. The error itself goes to the log (`tracing`, level
-/// error).
+/// in-band `failure` event with the same public text, if any. The error itself goes to the log (`tracing`: level error,
+/// or debug if it was answered with a 4xx status).
 ///
 /// Like `anyhow::Error`, it does not implement `std::error::Error` (that is what makes the blanket `From` possible).
 ///
@@ -78,13 +78,10 @@ impl<E: Into<Source>> From<E> for Error {
     }
 }
 
+/// The same text as `Display`: it is what a `main` that returns this error prints.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error")
-            .field("status", &self.status)
-            .field("public", &self.public)
-            .field("source", &self.source)
-            .finish()
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -117,7 +114,7 @@ impl IntoResponse for Error {
     }
 }
 
-/// A response extension with which an error type allows the client to read `0` in the in-band `failure` event.
+/// A response extension: the text that a client may read in the in-band `failure` event.
 ///
 /// After the first event there is no response left to carry an error's text, and by default none is shown: it may name
 /// things that are not the client's business. An error type whose text is meant for clients says so:

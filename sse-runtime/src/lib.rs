@@ -30,12 +30,43 @@
 //! # The life of a stream
 //!
 //! The response head is not sent before it is known what the response is. Until the first event, [`Sse::open`] or the
-//! route's `open_after` (1 s), an `Err` of the handler is an ordinary HTTP response. After it, an `Err` or a panic is
+//! route's `open_after` (1 s, so that a quiet stream opens in the browser; longer where a handler thinks longer before it
+//! knows), an `Err` of the handler is an ordinary HTTP response. After it, an `Err` or a panic is
 //! an in-band event, `failure`, and the stream ends. While a stream is silent a comment goes out every 15 s, which
 //! keeps proxies from cutting it.
 //!
 //! When the client leaves, the handler's future is dropped where it waits, and then the
 //! [`on_disconnect`](Sse::on_disconnect) hooks run, once, with the [reason](DisconnectReason).
+//!
+//! # What the runtime says by itself
+//!
+//! | when | what the client receives |
+//! |---|---|
+//! | the handler fails or panics, nothing was sent yet | its HTTP response; 500 for a panic |
+//! | the handler fails or panics later | `event: failure`, data `{"reason":"HandlerError"}` or `"HandlerPanic"`, with a `message` if the error [allows it](PublicMessage); then the end |
+//! | the server shuts down, or the stream reaches its `max_age` | `event: sse-bye` with a `retry` of its own, data `{"reason":"ServerShutdown"}` or `"MaxAge"`; then the end |
+//! | [`Sse::finish`], or the handler returns `Ok` on a route with `end = "name"` | `event: name` (`end` by default), `id: sse-end`, data `{}`; then the end |
+//! | it reconnects with `Last-Event-ID: sse-end` | 204, the handler does not run |
+//! | silence | a line `:` |
+//! | a path parameter or an extractor refuses | 400 or what the extractor answers |
+//! | `Accept` refuses `text/event-stream` | 406 |
+//! | HEAD | the headers, the handler does not run |
+//!
+//! On `bare` routes there is neither `failure` nor `sse-bye`, and no 406.
+//!
+//! An `EventSource` reconnects after every end of a stream but a 204 or another status than 200, so after `failure` and
+//! `sse-bye` it comes back by itself. A page that wants to know listens for the names:
+//!
+//! ```js
+//! const events = new EventSource("/jobs/7/events");
+//! events.onmessage = (event) => show(event.data);              // events without a name
+//! events.addEventListener("progress", (event) => show(JSON.parse(event.data)));
+//! events.addEventListener("failure", (event) => warn(JSON.parse(event.data).reason));
+//! events.addEventListener("end", () => events.close());        // it would be told to stop anyway, by a 204
+//! ```
+//!
+//! What goes wrong is logged through [`tracing`](https://docs.rs/tracing): a program that wants to see it installs a
+//! subscriber, `tracing_subscriber::fmt::init()` for instance.
 //!
 //! # Cancel safety
 //!

@@ -15,7 +15,7 @@ type Sent = Arc<AtomicU64>;
 async fn flood(sse: Sse, State(sent): State<Sent>) -> Result<()> {
     loop {
         let n = sent.fetch_add(1, Ordering::Relaxed);
-        sse.send(Event::default().id(n.to_string()).data("x".repeat(100))).await?;
+        sse.send(Event::default().id(n).data("x".repeat(100))).await?;
     }
 }
 

@@ -18,6 +18,7 @@ async fn forms(sse: Sse) -> Result<()> {
     sse.send_json(&[1, 2]).await?;
     sse.send(Event::new("named").id("7").retry(Duration::from_secs(15)).data(" lead")).await?;
     sse.send(Event::new("json").json(&json!("x"))?).await?;
+    sse.send(Event::new("json").id(8).json(&json!("y"))).await?;
     sse.send(Message::from("message")).await?;
     sse.comment("two\nlines").await?;
     sse.send(Event::default().data("unnamed")).await?;
@@ -37,6 +38,7 @@ async fn every_form_of_sending_has_its_wire_form() {
             "data: [1,2]\n\n",
             "event: named\nid: 7\nretry: 15000\ndata:  lead\n\n",
             "event: json\ndata: \"x\"\n\n",
+            "event: json\nid: 8\ndata: \"y\"\n\n",
             "data: message\n\n",
             ": two\n: lines\n",
             "data: unnamed\n\n",
@@ -50,6 +52,10 @@ async fn refusals(sse: Sse) -> Result<()> {
     assert!(matches!(name, Err(SendError::Event(EventError::NameCharacter { .. }))), "{name:?}");
     let id = sse.send(Event::default().id(String::from("nul\0")).data("x")).await;
     assert!(matches!(id, Err(SendError::Event(EventError::IdCharacter { .. }))), "{id:?}");
+    let reserved = sse.send(Event::default().id("sse-end").data("x")).await;
+    assert!(matches!(reserved, Err(SendError::Event(EventError::ReservedId))), "{reserved:?}");
+    let json = sse.send(Event::new("x").json(&Unserializable)).await;
+    assert!(matches!(json, Err(SendError::Event(EventError::Json(_)))), "{json:?}");
     let long = sse.send("x".repeat(1025)).await;
     assert!(matches!(long, Err(SendError::Event(EventError::TooLarge { max: 1024, .. }))), "{long:?}");
     let long = sse.send_json("x".repeat(1025)).await;
@@ -64,6 +70,14 @@ async fn refusals(sse: Sse) -> Result<()> {
 async fn an_event_that_is_refused_leaves_the_stream_unharmed() {
     let answer = TestClient::new(routes![refusals]).get("/refusals").response().await;
     assert_eq!(answer.text, "data: unharmed\n\n");
+}
+
+struct Unserializable;
+
+impl serde::Serialize for Unserializable {
+    fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom("not today"))
+    }
 }
 
 struct Explodes;
@@ -109,7 +123,7 @@ async fn the_routes_retry_travels_in_the_first_event() {
 #[sse_route("/changes")]
 async fn changes(sse: Sse) -> Result<()> {
     for (n, state) in ["queued", "queued", "running", "running", "queued"].into_iter().enumerate() {
-        let sent = sse.send_changed(Event::new("state").id(n.to_string()).data(state)).await?;
+        let sent = sse.send_changed(Event::new("state").id(n).data(state)).await?;
         assert_eq!(sent, [true, false, true, false, true][n]);
         // Another name is another value.
         assert_eq!(sse.send_changed(Event::new("other").data("same")).await?, n == 0);

@@ -35,7 +35,7 @@ async fn refuses(_: Sse) -> Result<()> {
 async fn resumes(sse: Sse, body: String) -> Result<()> {
     let after: u32 = sse.last_event_id().map_or(Ok(0), str::parse)?;
     for n in after + 1..=after + 3 {
-        sse.send(Event::default().id(n.to_string()).data(format!("{n}{body}"))).await?;
+        sse.send(Event::default().id(n).data(format!("{n}{body}"))).await?;
     }
     std::future::pending().await
 }

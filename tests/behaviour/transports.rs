@@ -23,7 +23,7 @@ const EXPECTED: &str = "event: n\nid: 0\ndata: 0\n\nevent: n\nid: 1\ndata: 1\n\n
 #[sse_route("/count", end = "end")]
 async fn count(sse: Sse) -> Result<()> {
     for n in 0..3 {
-        sse.send(Event::new("n").id(n.to_string()).data(n.to_string())).await?;
+        sse.send(Event::new("n").id(n).data(n.to_string())).await?;
         sleep(Duration::from_millis(20)).await;
     }
     Ok(())

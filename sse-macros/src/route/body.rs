@@ -11,7 +11,37 @@ pub(crate) fn scan(body: &Group, found: &mut Diagnostics) -> Option<Ident> {
     let tokens: Vec<TokenTree> = body.stream().into_iter().collect();
     let mut scan = Scan { found, yield_seen: false };
     scan.tokens(&tokens);
+    forgotten_async(&tokens, found);
     nested_hook(&tokens)
+}
+
+/// A nested `fn on_disconnect` that is not `async` and that nothing else in the body names: meant as the hook, and never
+/// called.
+fn forgotten_async(tokens: &[TokenTree], found: &mut Diagnostics) {
+    let hook = tokens.windows(3).enumerate().find_map(|(at, window)| match window {
+        [TokenTree::Ident(function), TokenTree::Ident(name), TokenTree::Group(_)]
+            if function == "fn" && name == "on_disconnect" =>
+        {
+            let is_async = matches!(tokens.get(..at).and_then(<[_]>::last), Some(TokenTree::Ident(word)) if word == "async");
+            (!is_async).then_some(name)
+        }
+        _ => None,
+    });
+    if let Some(name) = hook {
+        if mentions(tokens) == 1 {
+            found.at(name.span(), "the nested hook is asynchronous; write `async fn on_disconnect`");
+        }
+    }
+}
+
+/// How often `on_disconnect` occurs, at any depth.
+fn mentions(tokens: &[TokenTree]) -> usize {
+    let count = |token: &TokenTree| match token {
+        TokenTree::Ident(word) => usize::from(word == "on_disconnect"),
+        TokenTree::Group(group) => mentions(&group.stream().into_iter().collect::<Vec<_>>()),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => 0,
+    };
+    tokens.iter().map(count).sum()
 }
 
 /// `async fn on_disconnect(` directly in the body, not in a block or a nested item.
@@ -43,9 +73,14 @@ impl Scan<'_> {
                     self.found
                         .at(word.span(), "a handler has no `yield`; send each event: `sse.send(..).await`");
                 }
-                TokenTree::Ident(_) | TokenTree::Punct(_) => self.literal(rest),
+                TokenTree::Ident(_) => {
+                    let before = tokens.get(..tokens.len() - rest.len()).unwrap_or_default();
+                    if !is_foreign(before) {
+                        self.constructor(rest);
+                    }
+                }
                 TokenTree::Group(group) => self.group(group),
-                TokenTree::Literal(_) => {}
+                TokenTree::Punct(_) | TokenTree::Literal(_) => {}
             }
             rest = match behind {
                 // `stream! { .. }` and its kind have a `yield` of their own.
@@ -67,31 +102,54 @@ impl Scan<'_> {
         self.tokens(&tokens);
     }
 
-    /// A call at the head of `tokens` whose only argument is a literal that the wire cannot carry.
-    fn literal(&mut self, tokens: &[TokenTree]) {
-        let call = match tokens {
-            [
-                TokenTree::Ident(ty),
-                TokenTree::Punct(first),
-                TokenTree::Punct(second),
-                TokenTree::Ident(function),
-                TokenTree::Group(arguments),
-                ..,
-            ] if first.as_char() == ':' && second.as_char() == ':' => {
-                match (ty.to_string().as_str(), function.to_string().as_str()) {
-                    ("Event", "new") | ("EventName", "new" | "from_static") => Some((Field::Name, arguments)),
-                    ("EventId", "new" | "from_static") => Some((Field::Id, arguments)),
-                    _ => None,
-                }
-            }
-            [TokenTree::Punct(dot), TokenTree::Ident(method), TokenTree::Group(arguments), ..]
-                if dot.as_char() == '.' && method == "id" =>
-            {
-                Some((Field::Id, arguments))
-            }
-            _ => None,
+    /// At the head of `tokens` an event, name or id under construction, whose literals the wire cannot carry. Only that:
+    /// the methods of other types may be called `id` too.
+    fn constructor(&mut self, tokens: &[TokenTree]) {
+        let [
+            TokenTree::Ident(ty),
+            TokenTree::Punct(first),
+            TokenTree::Punct(second),
+            TokenTree::Ident(function),
+            TokenTree::Group(arguments),
+            rest @ ..,
+        ] = tokens
+        else {
+            return;
         };
-        let Some((field, arguments)) = call else { return };
+        if first.as_char() != ':' || second.as_char() != ':' {
+            return;
+        }
+        match (ty.to_string().as_str(), function.to_string().as_str()) {
+            ("Event", "new") => {
+                self.argument(Field::Name, arguments);
+                self.setters(rest);
+            }
+            ("Event", "default") => self.setters(rest),
+            ("EventName", "new" | "from_static") => self.argument(Field::Name, arguments),
+            ("EventId", "new" | "from_static") => self.argument(Field::Id, arguments),
+            _ => {}
+        }
+    }
+
+    /// The setters that are chained to an event's constructor.
+    fn setters(&mut self, mut tokens: &[TokenTree]) {
+        loop {
+            tokens = match tokens {
+                [TokenTree::Punct(question), rest @ ..] if question.as_char() == '?' => rest,
+                [TokenTree::Punct(dot), TokenTree::Ident(method), TokenTree::Group(arguments), rest @ ..]
+                    if dot.as_char() == '.' =>
+                {
+                    if method == "id" {
+                        self.argument(Field::Id, arguments);
+                    }
+                    rest
+                }
+                _ => return,
+            };
+        }
+    }
+
+    fn argument(&mut self, field: Field, arguments: &Group) {
         if arguments.delimiter() != Delimiter::Parenthesis {
             return;
         }
@@ -100,6 +158,18 @@ impl Scan<'_> {
                 self.found.at(literal.span(), message);
             }
         }
+    }
+}
+
+/// Whether a type's name that follows `before` is another crate's, as in `calendar::Event`.
+fn is_foreign(before: &[TokenTree]) -> bool {
+    match before {
+        [.., TokenTree::Ident(krate), TokenTree::Punct(_), TokenTree::Punct(colon)]
+            if colon.as_char() == ':' =>
+        {
+            krate != "sse_runtime"
+        }
+        _ => false,
     }
 }
 
@@ -179,6 +249,14 @@ mod tests {
     }
 
     #[test]
+    fn a_nested_hook_that_forgot_async_is_a_mistake_unless_it_is_used() {
+        let hook = "fn on_disconnect(gone: Disconnect) {}";
+        assert_eq!(scan_text(hook).1.len(), 1);
+        assert_eq!(scan_text(&format!("{hook} sse.on_disconnect(on_disconnect);")).1, [""; 0]);
+        assert_eq!(scan_text("async fn on_disconnect(gone: Disconnect) {}").1, [""; 0]);
+    }
+
+    #[test]
     fn yield_is_one_mistake_unless_a_macro_has_its_own() {
         assert_eq!(scan_text("loop { yield 1; yield 2; }").1.len(), 1);
         assert_eq!(scan_text("let s = stream! { yield 1; }; yield 2;").1.len(), 1);
@@ -193,12 +271,12 @@ mod tests {
             r#"Event::new("a\rb");"#,
             r#"sse_runtime::Event::new("a\0b", );"#,
             r#"Event::new("");"#,
-            r#"event.id("1\n2");"#,
+            r#"Event::default().id("1\n2");"#,
             r#"EventName::from_static("a\nb");"#,
             r#"EventId::new("a\nb");"#,
             r#"EventId::from_static("größe");"#,
-            r#"event.id(" 7");"#,
-            &format!("event.id({:?})", "7".repeat(129)),
+            r#"Event::new("x").json(&v)?.id(" 7");"#,
+            &format!("Event::default().data(x).id({:?})", "7".repeat(129)),
             r#"if x { vec![Event::new("ok").id("a\nb")] }"#,
             "Event::new(r\"a\nb\");",
         ] {
@@ -213,7 +291,9 @@ mod tests {
             r#"Other::new("a\nb");"#,
             r#"Event::new(name("a\nb"));"#,
             r#"Event::new("a\nb".trim());"#,
-            r#"event.id("");"#,
+            r#"Event::default().id("");"#,
+            r#"row.id("größe"); calendar::Event::new("a\nb");"#,
+            r#"Event::new("x").data(row.id("a b ")).id("7");"#,
         ] {
             assert_eq!(scan_text(text).1, [""; 0], "{text}");
         }

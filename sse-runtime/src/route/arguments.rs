@@ -103,7 +103,8 @@ impl<T: FromStr<Err: Display>> PathArgument for T {
     note = "an argument is a path parameter of the same name, or an axum extractor: a type that implements \
             `FromRequestParts<{S}>`",
     note = "one that implements `FromRequest` reads the body, so it must be the last argument",
-    note = "a `State<T>` needs a `T` that is the router's state (here `{S}`), or that implements `FromRef` for it"
+    note = "a `State<T>` needs a `T` that is the router's state (here `{S}`), or that implements `FromRef` for it; \
+            a `Json<T>`, `Query<T>` or `Form<T>` needs a `T` that implements `Deserialize`"
 )]
 pub trait HeadArgument<S>: Sized {
     #[allow(missing_docs)]
@@ -125,7 +126,8 @@ impl<S: Send + Sync, T: FromRequestParts<S>> HeadArgument<S> for T {
     label = "this route has an argument of type `{Self}`",
     note = "an argument is a path parameter of the same name, or an axum extractor: a type that implements \
             `FromRequestParts<{S}>` or `FromRequest<{S}>`",
-    note = "a `State<T>` needs a `T` that is the router's state (here `{S}`), or that implements `FromRef` for it"
+    note = "a `State<T>` needs a `T` that is the router's state (here `{S}`), or that implements `FromRef` for it; \
+            a `Json<T>`, `Query<T>` or `Form<T>` needs a `T` that implements `Deserialize`"
 )]
 pub trait LastArgument<S, M>: Sized {
     #[allow(missing_docs)]

@@ -109,6 +109,11 @@ impl<S> fmt::Debug for Route<S> {
 /// let app: Router = routes![ticks, prices::live];
 /// ```
 ///
+/// If the compiler says of a handler here
+/// - *expected type, found function*: it has no `#[sse_route]`;
+/// - *enum is private*: the handler is not `pub` where it is written;
+/// - *expected `Router`, found `Router<S>`* further down: `with_state` is missing.
+///
 /// # Panics
 /// As `axum::Router::merge` does, if two routes have the same path and method.
 #[macro_export]

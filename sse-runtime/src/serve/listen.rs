@@ -2,7 +2,7 @@
 
 use std::io;
 
-use tokio::net::{TcpListener, ToSocketAddrs};
+use tokio::net::{TcpListener, ToSocketAddrs, lookup_host};
 
 /// Listens on `address`, or on the socket that the process inherited.
 ///
@@ -18,12 +18,15 @@ use tokio::net::{TcpListener, ToSocketAddrs};
 /// ```
 ///
 /// # Errors
-/// If the address cannot be bound, or if what was inherited is not a TCP listener.
+/// If the address cannot be bound (the error names it), or if what was inherited is not a TCP listener.
 pub async fn listen(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
     #[cfg(feature = "listenfd")]
     if let Some(inherited) = listenfd::ListenFd::from_env().take_tcp_listener(0)? {
         inherited.set_nonblocking(true)?;
         return TcpListener::from_std(inherited);
     }
-    TcpListener::bind(address).await
+    let addresses: Vec<_> = lookup_host(address).await?.collect();
+    TcpListener::bind(&addresses[..])
+        .await
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {addresses:?}: {error}")))
 }

@@ -10,7 +10,7 @@
 //! async fn countdown(sse: Sse, from: u32) -> Result<()> {
 //!     for n in (0..from).rev() {
 //!         tokio::time::sleep(Duration::from_secs(20)).await;
-//!         sse.send(Event::new("left").id(n.to_string()).data(n.to_string())).await?;
+//!         sse.send(Event::new("left").id(n).data(n.to_string())).await?;
 //!     }
 //!     Ok(())
 //! }

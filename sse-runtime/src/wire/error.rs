@@ -56,6 +56,12 @@ pub enum EventError {
         /// The id, escaped and shortened.
         value: String,
     },
+    /// The id is `sse-end`, with which the runtime marks the end of a stream: a client that reconnects with it is told to
+    /// stop.
+    #[error(
+        "the event id \"sse-end\" marks the end of a stream; to end it, call `finish()`, else choose another id"
+    )]
+    ReservedId,
     /// A hand-written [`SseEvent`](crate::SseEvent) wrote the same field twice.
     #[error("the field `{field}` was written twice in one event; write each field once")]
     Repeated {
@@ -65,7 +71,7 @@ pub enum EventError {
     /// The event is larger than the stream allows.
     #[error(
         "the event has at least {size} bytes on the wire, and {max} is the most; \
-         send it in parts, send a link to it, or raise the limit"
+         send it in parts, send a link to it, or raise the route's `max_event`"
     )]
     TooLarge {
         /// How large it had become when writing stopped, in bytes: the whole event may be larger.

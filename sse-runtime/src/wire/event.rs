@@ -1,6 +1,6 @@
 //! An event put together by hand, as text.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use serde::Serialize;
 
@@ -44,8 +44,9 @@ impl Event {
 
     /// Sets the id, which the client sends back as `Last-Event-ID` when it reconnects; see
     /// [`EventId`](crate::EventId) for what it may hold. An empty one makes the client forget the last id.
-    pub fn id(mut self, id: impl Into<String>) -> Self {
-        self.id = Some(id.into());
+    /// It may be anything that can be shown: a number, a text.
+    pub fn id(mut self, id: impl fmt::Display) -> Self {
+        self.id = Some(id.to_string());
         self
     }
 
@@ -73,7 +74,8 @@ impl Event {
     ///
     /// # Errors
     ///
-    /// [`EventError::Json`] if the value cannot be serialized.
+    /// [`EventError::Json`] if the value cannot be serialized. What is returned can be sent as it is, too: then `send`
+    /// returns the error, and an error type of your own needs no `From<EventError>`.
     pub fn json<T: Serialize + ?Sized>(self, value: &T) -> Result<Self, EventError> {
         let json = serde_json::to_string(value).map_err(|error| EventError::Json(error.to_string()))?;
         Ok(self.data(json))

@@ -121,6 +121,17 @@ impl Outgoing<Message> for Event {
     }
 }
 
+/// What [`Event::json`] returns: its error is then the error of `send`.
+#[diagnostic::do_not_recommend]
+impl Outgoing<Message> for Result<Event, EventError> {
+    fn write(&self, event: &mut EventWriter<'_>) -> Result<(), EventError> {
+        match self {
+            Ok(built) => SseEvent::write(built, event),
+            Err(error) => Err(error.clone()),
+        }
+    }
+}
+
 #[diagnostic::do_not_recommend]
 impl Outgoing<Message> for &Event {
     fn write(&self, event: &mut EventWriter<'_>) -> Result<(), EventError> {

@@ -115,12 +115,19 @@ pub(super) fn drop_quietly(handler: Option<HandlerFuture>) {
     }
 }
 
-pub(super) fn log_failure(meta: &Meta, response: &Response) {
+/// Logs what a handler returned. An error type has no text of its own here, only the response it became: `Error` leaves
+/// its text there, others may leave a [`PublicMessage`].
+pub(super) fn log_failure(meta: &Meta, response: &Response, opened: bool) {
     let status = response.status().as_u16();
-    if let Some(report) = response.extensions().get::<Report>() {
-        tracing::error!(route = meta.path, handler = meta.name, status, error = %report.0, "handler failed");
+    let extensions = response.extensions();
+    let report = extensions.get::<Report>().map(|report| &*report.0);
+    let text = report.or_else(|| extensions.get::<PublicMessage>().map(|message| message.0.as_str()));
+    let error = text.unwrap_or("not said: log it where it becomes a response");
+    if response.status().is_client_error() && !opened {
+        // The client's mistake, answered as such: not for the operator, whose log any client could fill.
+        tracing::debug!(route = meta.path, handler = meta.name, status, error, "handler refused the request");
     } else {
-        tracing::error!(route = meta.path, handler = meta.name, status, "handler failed");
+        tracing::error!(route = meta.path, handler = meta.name, status, error, "handler failed");
     }
 }
 

@@ -189,7 +189,7 @@ impl Shared {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Ok(()))) => Finished::Done,
             Ok(Poll::Ready(Err(response))) => {
-                log_failure(self.meta, &response);
+                log_failure(self.meta, &response, self.state().opened);
                 Finished::Failed(response)
             }
             Err(panic) => {

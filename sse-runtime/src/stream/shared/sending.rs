@@ -82,6 +82,7 @@ impl Admitted<'_> {
     pub(crate) fn send<E, T: Outgoing<E> + ?Sized>(mut self, event: &T) -> Result<(), SendError> {
         let limits = self.0.limits();
         let encoded = encode(event, &mut self.0.buffer, &limits)?;
+        self.0.refuse_reserved(&encoded)?;
         self.0.note_queued(&encoded);
         self.commit();
         Ok(())
@@ -91,6 +92,7 @@ impl Admitted<'_> {
     pub(crate) fn send_changed<E, T: Outgoing<E> + ?Sized>(mut self, event: &T) -> Result<bool, SendError> {
         let limits = self.0.limits();
         let encoded = encode(event, &mut self.0.buffer, &limits)?;
+        self.0.refuse_reserved(&encoded)?;
         if !self.0.is_change(&encoded) {
             return Ok(false);
         }

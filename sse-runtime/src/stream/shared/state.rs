@@ -13,8 +13,8 @@ use crate::stream::hook::Hook;
 use crate::stream::meta::Meta;
 use crate::stream::pace::Pace;
 use crate::stream::ticker::{Key, Ticker};
-use crate::stream::words::LastWord;
-use crate::wire::{Encoded, Limits, encode};
+use crate::stream::words::{END_ID, LastWord};
+use crate::wire::{Encoded, EventError, Limits, encode};
 
 pub(super) struct State {
     pub(super) meta: &'static Meta,
@@ -124,6 +124,24 @@ impl State {
         if let Ok(encoded) = encode::<LastWord<'_>, _>(word, &mut self.buffer, &limits) {
             self.note_queued(&encoded);
         }
+    }
+
+    /// Takes the block just written back if its id is the runtime's own.
+    #[inline]
+    pub(super) fn refuse_reserved(&mut self, encoded: &Encoded) -> Result<(), EventError> {
+        match &encoded.id {
+            None => Ok(()),
+            Some(id) => self.refuse_reserved_id(encoded.len, id.clone()),
+        }
+    }
+
+    fn refuse_reserved_id(&mut self, len: usize, id: Range<usize>) -> Result<(), EventError> {
+        let start = self.buffer.len() - len;
+        if self.buffer.get(start + id.start..start + id.end) == Some(END_ID.as_bytes()) {
+            self.buffer.truncate(start);
+            return Err(EventError::ReservedId);
+        }
+        Ok(())
     }
 
     /// Whether the block just written differs from the last one of its name; if not, it is taken back.
