@@ -7,6 +7,7 @@ use axum::Router;
 use axum::extract::State;
 use sse_runtime::testing::TestClient;
 use sse_runtime::{Disconnect, DisconnectReason, Event, Result, SendError, Sse, routes, sse_route};
+use sse_tests::within_limit;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::sleep;
 
@@ -188,8 +189,8 @@ async fn every_hook_runs_even_if_one_panics() {
     let (told, mut heard) = mpsc::unbounded_channel();
     let app: Router = routes![nested].with_state(told);
     TestClient::new(app).get("/nested").response().await;
-    assert_eq!(heard.recv().await, Some(DisconnectReason::Completed));
-    assert_eq!(heard.recv().await, Some(DisconnectReason::Completed));
+    assert_eq!(within_limit("a hook", heard.recv()).await, Some(DisconnectReason::Completed));
+    assert_eq!(within_limit("a hook", heard.recv()).await, Some(DisconnectReason::Completed));
 }
 
 #[derive(Clone)]
@@ -207,12 +208,12 @@ async fn work_in_a_task_outlives_the_client_and_is_told() {
     let (sender, mut handles) = mpsc::unbounded_channel();
     let app: Router = routes![outlived].with_state(Handles(sender));
     let events = TestClient::new(app).get("/outlived").stream().await;
-    let sse = handles.recv().await.expect("the handler's clone");
+    let sse = within_limit("the handle", handles.recv()).await.expect("the handler's clone");
     assert!(!sse.is_closed());
     sse.send("from outside").await.expect("open");
 
     events.disconnect();
-    sse.closed().await;
+    within_limit("the end", sse.closed()).await;
     assert!(sse.is_closed());
     assert!(matches!(sse.send("late").await, Err(SendError::Closed)));
     assert!(matches!(sse.open().await, Err(SendError::Closed)));
@@ -228,7 +229,7 @@ async fn a_send_that_waits_in_a_task_is_told_too() {
     let (sender, mut handles) = mpsc::unbounded_channel();
     let app: Router = routes![outlived].with_state(Handles(sender));
     let mut events = TestClient::new(app).get("/outlived").stream().await;
-    let sse = handles.recv().await.expect("the handler's clone");
+    let sse = within_limit("the handle", handles.recv()).await.expect("the handler's clone");
     events.stall();
     let flood = tokio::spawn(async move {
         loop {
@@ -237,7 +238,7 @@ async fn a_send_that_waits_in_a_task_is_told_too() {
     });
     sleep(Duration::from_secs(1)).await;
     events.disconnect();
-    let ended: Result<(), SendError> = flood.await.expect("no panic");
+    let ended: Result<(), SendError> = within_limit("the task's end", flood).await.expect("no panic");
     assert!(matches!(ended, Err(SendError::Closed)), "{ended:?}");
 }
 
@@ -267,6 +268,6 @@ async fn a_destructor_that_panics_stays_inside_its_stream() {
     let client = TestClient::new(app);
     for _ in 0..2 {
         client.get("/bad-destructor").stream().await.disconnect();
-        drops.0.acquire().await.expect("open").forget();
+        within_limit("the destructor", drops.0.acquire()).await.expect("open").forget();
     }
 }

@@ -8,6 +8,7 @@ mod events;
 mod frames;
 mod hostile;
 mod keep_alive;
+mod logging;
 mod phases;
 mod requests;
 mod serve;

@@ -24,9 +24,10 @@ async fn idle(sse: Sse, State(hooks): State<Hooks>) -> Result<()> {
 
 #[sse_route("/short")]
 async fn short(sse: Sse) -> Result<()> {
+    // Three writes: the second and the third are what TCP_NODELAY is for.
     for _ in 0..3 {
         sse.send("x").await?;
-        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
     Ok(())
 }
@@ -46,10 +47,13 @@ async fn half_a_second(sse: Sse) -> Result<()> {
     }
 }
 
-/// Works for 10 ms between its events, without ever resting.
+/// A quick start, then 10 ms of work for each event, without ever resting.
 #[sse_route("/computes")]
 async fn computes(sse: Sse, State(hooks): State<Hooks>) -> Result<()> {
     hooks.watch(&sse);
+    for _ in 0..64 {
+        sse.send("x").await?;
+    }
     for _ in 0..100 {
         sse.send("x").await?;
         std::thread::sleep(Duration::from_millis(10));
@@ -115,7 +119,10 @@ async fn a_client_that_never_reads_is_cut_after_the_send_timeout() {
     let gone = server.hooks.only().await;
     assert_eq!(gone.reason, DisconnectReason::SendTimeout);
     assert_eq!(server.shutdown.open_streams(), 0);
-    // What the kernel had accepted can still be read; then the connection is at its end, not at a clean one.
+    // The server's end is closed although this one has read nothing: what is written to it is answered with a reset.
+    let refused = async { while socket.write_all(b"x").await.is_ok() {} };
+    within_limit("the reset of the connection", refused).await;
+    // What the kernel had accepted may still be read; then the connection is at its end, not at a clean one.
     let mut rest = Vec::new();
     let read = within_limit("the end of the connection", socket.read_to_end(&mut rest)).await;
     assert!(read.is_err() || !rest.ends_with(b"0\r\n\r\n"), "a cut stream must not look complete");
@@ -165,8 +172,9 @@ async fn a_request_head_that_is_never_completed_is_not_waited_for() {
 async fn a_short_stream_on_a_kept_connection_does_not_stall() {
     let server = start(|serve| serve).await;
     let mut socket = TcpStream::connect(server.address).await.expect("the server listens");
-    let mut fastest = Duration::MAX;
-    for _ in 0..20 {
+    let mut times = Vec::new();
+    // A fresh connection acknowledges at once; the delay, if there is one, shows later.
+    for _ in 0..61 {
         let asked = Instant::now();
         socket.write_all(b"GET /short HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("the server reads");
         let mut answer = Vec::new();
@@ -175,10 +183,11 @@ async fn a_short_stream_on_a_kept_connection_does_not_stall() {
                 within_limit("a short stream", socket.read_buf(&mut answer)).await.expect("a response");
             assert_ne!(read, 0, "{}", String::from_utf8_lossy(&answer));
         }
-        fastest = fastest.min(asked.elapsed());
+        times.push(asked.elapsed());
     }
-    // Nagle's algorithm and a delayed acknowledgement would take at least 40 ms, every time.
-    assert!(fastest < Duration::from_millis(35), "{fastest:?}");
+    times.sort();
+    // Nagle's algorithm and a delayed acknowledgement would take at least 40 ms.
+    assert!(times[30] < Duration::from_millis(35), "{times:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -120,6 +120,38 @@ async fn over_plain_axum_serve_a_client_that_does_not_read_holds_up_the_end_for_
         within_limit("the limit", server).await.expect("no panic"),
         "axum::serve itself would still wait"
     );
+    assert_eq!(hooks.only().await.reason, DisconnectReason::ServerShutdown);
+    assert_eq!(shutdown.open_streams(), 0);
+}
+
+#[tokio::test]
+async fn a_bounded_server_that_ends_by_itself_ends_the_wait() {
+    let shutdown = Shutdown::new();
+    let failed = async { Err::<(), _>("the port is taken") };
+    let ended = within_limit("its end", shutdown.bound(failed, Duration::from_secs(5))).await;
+    assert_eq!(ended, Some(Err("the port is taken")));
+}
+
+#[tokio::test]
+async fn over_http2_a_shutdown_given_as_a_layer_does_not_hide_the_servers_own() {
+    let (listener, address) = bind().await;
+    let (layer, own, hooks) = (Shutdown::new(), Shutdown::new(), Hooks::default());
+    let server = serve(listener, app(&hooks).layer(layer.clone())).shutdown(own.clone());
+    let server = tokio::spawn(server.into_future());
+    let socket = TcpStream::connect(address).await.expect("the server listens");
+    let (mut client, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(socket))
+            .await
+            .expect("HTTP/2");
+    tokio::spawn(connection);
+    let ask = Request::get(format!("http://{address}/idle")).body(Body::empty()).expect("a request");
+    let body = client.send_request(ask).await.expect("a response").into_body();
+    assert_eq!((layer.open_streams(), own.open_streams()), (1, 1));
+    own.begin();
+    let whole = within_limit("the end of the stream", body.collect()).await.expect("a clean end").to_bytes();
+    assert!(String::from_utf8_lossy(&whole).contains("event: sse-bye\n"), "{whole:?}");
+    assert_eq!(hooks.only().await.reason, DisconnectReason::ServerShutdown);
+    within_limit("the end of the server", server).await.expect("no panic").expect("no error");
 }
 
 /// Speaks HTTP/2 by prior knowledge to either server, once over each.

@@ -12,7 +12,8 @@ pub(crate) fn scan(body: &Group, found: &mut Diagnostics) -> Option<Ident> {
     let mut scan = Scan { found, yield_seen: false };
     scan.tokens(&tokens);
     forgotten_async(&tokens, found);
-    nested_hook(&tokens)
+    // One that the body names itself is the body's to register.
+    nested_hook(&tokens).filter(|_| mentions(&tokens) == 1)
 }
 
 /// A nested `fn on_disconnect` that is not `async` and that nothing else in the body names: meant as the hook, and never
@@ -244,6 +245,7 @@ mod tests {
         let hook = "async fn on_disconnect(gone: Disconnect) {}";
         assert_eq!(scan_text(&format!("use x; {hook} work();")).0.as_deref(), Some("on_disconnect"));
         assert_eq!(scan_text(&format!("{{ {hook} }} work();")).0, None);
+        assert_eq!(scan_text(&format!("{hook} sse.on_disconnect(on_disconnect);")).0, None);
         assert_eq!(scan_text("fn on_disconnect() {}").0, None);
         assert_eq!(scan_text("sse.on_disconnect(|gone| async {});").0, None);
     }

@@ -6,5 +6,5 @@ mod signal;
 
 pub(crate) use connection::{Connection, Connections, Entry, Order};
 pub use shutdown::Shutdown;
-pub(crate) use shutdown::{Registration, Shutdowns};
+pub(crate) use shutdown::{LAST_GRACE, Registration, ServerShutdown, Shutdowns};
 pub(crate) use signal::signal;

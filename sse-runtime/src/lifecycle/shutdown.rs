@@ -17,6 +17,9 @@ use crate::stream::{DisconnectReason, Shared};
 /// When clients are told to come back, unless the user chose otherwise.
 const RETRY: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_millis(3000);
 
+/// How long the hooks of streams that had to be given up may run.
+pub(crate) const LAST_GRACE: Duration = Duration::from_secs(1);
+
 /// Ends all streams of an application when the server shuts down.
 ///
 /// [`serve`](crate::serve) brings its own. In an application that runs on plain `axum::serve`, whose graceful shutdown
@@ -40,7 +43,7 @@ const RETRY: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::f
 /// let app: Router = routes![ticks].layer(shutdown.clone());
 /// let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
 /// let server = axum::serve(listener, app).with_graceful_shutdown(shutdown.clone().on_signal());
-/// // At most five seconds after Ctrl-C or SIGTERM, even if a client does not read; hooks included.
+/// // At most five seconds after Ctrl-C or SIGTERM, even if a client does not read; then the hooks.
 /// shutdown.bound(server, Duration::from_secs(5)).await.transpose()?;
 /// # Ok(())
 /// # }
@@ -65,6 +68,12 @@ struct Inner {
 struct Streams {
     open: Slab<Weak<Shared>>,
     begun: bool,
+}
+
+impl Streams {
+    fn upgrade(&self) -> Vec<Arc<Shared>> {
+        self.open.iter().filter_map(|(_, stream)| stream.upgrade()).collect()
+    }
 }
 
 impl Shutdown {
@@ -94,7 +103,7 @@ impl Shutdown {
             let mut streams = self.inner.streams.lock().unwrap_or_else(PoisonError::into_inner);
             streams.begun = true;
             self.inner.begun.cancel();
-            streams.open.iter().filter_map(|(_, stream)| stream.upgrade()).collect()
+            streams.upgrade()
         };
         for stream in open {
             stream.end(DisconnectReason::ServerShutdown);
@@ -119,26 +128,33 @@ impl Shutdown {
         tokio::time::timeout(limit, self.inner.tracker.wait()).await.is_ok()
     }
 
-    /// Runs a server to its end, which once the shutdown has begun is at most `limit` away, then lets the disconnect
-    /// hooks finish within what is left of that time. `None`: the server had not ended by then, and was dropped.
+    /// Runs a server to its end, which once the shutdown has begun is at most `limit` away; then waits for the disconnect
+    /// hooks, at most for `limit` again. `None`: the server had not ended in time. It was dropped, its streams were given
+    /// up, and their hooks got a second.
     ///
     /// Plain `axum::serve` needs this: it waits for each connection for as long as that takes, and one whose client does
     /// not read never ends. (A stream's `send_timeout` then drops its handler and runs its hooks, but only
     /// [`serve`](crate::serve) can close the connection too.)
+    ///
+    /// When the server ends by itself, the shutdown begins then.
     pub async fn bound<F: IntoFuture>(&self, server: F, limit: Duration) -> Option<F::Output> {
         let deadline = async {
             self.begun().await;
             tokio::time::sleep(limit).await;
         };
-        let whole = async {
-            let output = server.await;
-            self.inner.tracker.wait().await;
-            output
-        };
-        tokio::select! {
-            output = whole => Some(output),
+        let output = tokio::select! {
+            output = server.into_future() => Some(output),
             () = deadline => None,
+        };
+        self.begin();
+        if output.is_some() {
+            self.drained(limit).await;
+        } else {
+            let open = self.inner.streams.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+            open.iter().for_each(Shared::give_up);
+            self.drained(LAST_GRACE).await;
         }
+        output
     }
 
     /// The number of open streams.
@@ -220,6 +236,11 @@ impl Shutdowns {
             .map_or_else(|| pick(&RETRY), |shutdown| pick(&shutdown.inner.retry))
     }
 }
+
+/// The server's own shutdown as a request extension, where its [`Connection`](super::Connection) is none. A type of its
+/// own, or a layer's would overwrite it.
+#[derive(Clone)]
+pub(crate) struct ServerShutdown(pub(crate) Shutdown);
 
 /// An open stream's entry; leaves when dropped.
 pub(crate) struct Registration {

@@ -214,7 +214,7 @@ async fn within_limit<T>(
         return extracting.await;
     }
     tokio::time::timeout(BODY_LIMIT, extracting).await.unwrap_or_else(|_| {
-        let text = format!("the request's body was not complete after {BODY_LIMIT:?}");
+        let text = format!("reading the request took more than {BODY_LIMIT:?}");
         Err(Rejection::new((StatusCode::REQUEST_TIMEOUT, text).into_response()))
     })
 }

@@ -13,7 +13,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::Rejection;
 use super::accept::accepts_event_stream;
-use crate::lifecycle::{Connection, Shutdowns};
+use crate::lifecycle::{Connection, ServerShutdown, Shutdowns};
 use crate::stream::{self, END_ID, Guard, HandlerFuture, Meta, Opened, Shared};
 use crate::wire::last_event_id;
 
@@ -44,7 +44,8 @@ impl Ask {
             return Err(Rejection::new(StatusCode::NO_CONTENT.into_response()));
         }
         let connection: Option<&Arc<Connection>> = request.extensions().get();
-        let server = connection.map(|connection| &connection.shutdown);
+        let by_extension = || request.extensions().get().map(|ServerShutdown(shutdown)| shutdown);
+        let server = connection.map(|connection| &connection.shutdown).or_else(by_extension);
         Ok(Self {
             head_only: request.method() == Method::HEAD,
             last_event_id,

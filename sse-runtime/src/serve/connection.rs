@@ -23,7 +23,7 @@ use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
 use super::socket::Socket;
-use crate::lifecycle::{Connection, Entry, Order};
+use crate::lifecycle::{Connection, Entry, Order, ServerShutdown};
 
 /// How long an HTTP/2 connection may be silent before the peer is asked for a sign of life.
 #[cfg(feature = "http2")]
@@ -41,7 +41,7 @@ pub(super) async fn drive(
     header_read_timeout: Duration,
 ) {
     #[cfg(feature = "http2")]
-    let is_http2 = speaks_http2(&tcp, &entry.connection, header_read_timeout).await;
+    let Some(is_http2) = speaks_http2(&tcp, &entry.connection, header_read_timeout).await else { return };
     #[cfg(not(feature = "http2"))]
     let is_http2 = false;
 
@@ -53,7 +53,7 @@ pub(super) async fn drive(
         connection.note_request();
         if is_http2 {
             // One stream of many must not cut the connection for the others.
-            extensions.insert(connection.shutdown.clone());
+            extensions.insert(ServerShutdown(connection.shutdown.clone()));
         } else {
             extensions.insert(Arc::clone(&connection));
         }
@@ -127,10 +127,9 @@ async fn attend<C>(
 }
 
 /// Whether the client begins with HTTP/2's preface (RFC 9113, section 3.4), without taking a byte from the socket.
-/// Three bytes tell: no HTTP/1.1 method begins with `PRI`. A client that says nothing in time, or the server's end,
-/// counts as no.
+/// Three bytes tell: no HTTP/1.1 method begins with `PRI`. `None`: the client has said nothing in time.
 #[cfg(feature = "http2")]
-async fn speaks_http2(socket: &TcpStream, connection: &Connection, limit: Duration) -> bool {
+async fn speaks_http2(socket: &TcpStream, connection: &Connection, limit: Duration) -> Option<bool> {
     let preface = async {
         let mut start = [0; 3];
         loop {
@@ -144,7 +143,8 @@ async fn speaks_http2(socket: &TcpStream, connection: &Connection, limit: Durati
         }
     };
     tokio::select! {
-        speaks = tokio::time::timeout(limit, preface) => speaks.unwrap_or(false),
-        () = connection.ordered() => false,
+        speaks = tokio::time::timeout(limit, preface) => speaks.ok(),
+        // To drain: as on any connection, a request may be on its way.
+        () = connection.ordered() => Some(false),
     }
 }

@@ -16,14 +16,12 @@ use tokio::time::sleep;
 
 pub use listen::listen;
 
-use crate::lifecycle::{Connections, Order, Shutdown, signal};
+use crate::lifecycle::{Connections, LAST_GRACE, Order, Shutdown, signal};
 
 /// How long the accept loop rests after an error that is not the connection's own (out of file descriptors, mostly).
 const REST: Duration = Duration::from_secs(1);
 /// As good as never.
 const FAR: Duration = Duration::from_secs(86_400 * 365);
-/// How long hooks of connections that had to be cut may run on.
-const LAST_GRACE: Duration = Duration::from_secs(1);
 
 /// Serves `app` on `listener` until Ctrl-C or, on Unix, SIGTERM, then ends every stream and returns.
 ///
@@ -33,8 +31,8 @@ const LAST_GRACE: Duration = Duration::from_secs(1);
 ///   (default 5 s). A second signal while it waits ends it at once;
 /// - sets `TCP_NODELAY`, without which the last chunk of a short stream waits some 40 ms for an acknowledgement;
 /// - keeps little in the kernel for a client that does not read (`TCP_NOTSENT_LOWAT`, on Linux), so that it is noticed,
-///   and drops its connection when the socket has taken nothing for the route's `send_timeout`. (Over HTTP/2 the stream
-///   ends, and the connection stays for the others on it);
+///   and drops its connection when the socket has taken nothing for the route's `send_timeout`. (Over HTTP/2 the handler
+///   is dropped then, but the connection stays, for the other streams on it);
 /// - drops a connection that does not complete a request head in
 ///   [`header_read_timeout`](Serve::header_read_timeout) (default 10 s);
 /// - knows the peer: `ConnectInfo<SocketAddr>` can be extracted.

@@ -54,7 +54,7 @@ impl<E> Sse<E> {
     ///
     /// Returns as soon as the event is in the stream's buffer; waits first while 32 KiB are queued there, so that a
     /// handler is never faster than its client. The first event sends the response head. What was sent leaves when the
-    /// handler waits for something, or when it has run for some 5 ms without waiting.
+    /// handler waits for something; if it never does, then at the first send after some 5 ms, which waits for that.
     ///
     /// # Errors
     /// - [`SendError::Event`](crate::SendError::Event): the event cannot be written (a line break in its name, too

@@ -13,8 +13,8 @@ const TURN: Duration = Duration::from_millis(5);
 #[derive(Default)]
 pub(super) struct Pace {
     sends: u32,
-    /// When to ask the clock next. Twice as late each time: a fast handler, which needs it least, pays for ten readings
-    /// a frame; a slow one has its second send checked.
+    /// When to ask the clock next: after one send, two, four, then every eight. A fast handler pays little for it, a slow
+    /// one has its second send checked.
     check_at: u32,
     began: Option<Instant>,
 }
@@ -35,7 +35,7 @@ impl Pace {
     #[cold]
     fn check(&mut self) -> bool {
         let now = Instant::now();
-        self.check_at = self.sends + self.sends.min(64) - 1;
+        self.check_at = self.sends + self.sends.min(8) - 1;
         now.duration_since(*self.began.get_or_insert(now)) >= TURN
     }
 }

@@ -76,6 +76,7 @@ impl Shared {
 
 impl Ticked for Shared {
     fn tick(self: Arc<Self>, now: Instant) -> Option<Instant> {
+        let retry = self.shutdowns.retry();
         let mut state = self.state();
         if state.over.is_some() {
             return None;
@@ -95,6 +96,7 @@ impl Ticked for Shared {
         }
         if self.ends_at.is_some_and(|end| now >= end) && state.ending.is_none() {
             state.ending = Some(DisconnectReason::MaxAge);
+            state.come_back_after = retry;
         }
         let silent = now.saturating_duration_since(state.last_write);
         state.ping_due =

@@ -40,21 +40,29 @@ impl Shared {
     }
 
     /// The server ends the stream: says when to come back, if that has not been settled otherwise.
-    pub(super) fn say_bye(&self, state: &mut State, reason: DisconnectReason) {
+    pub(super) fn say_bye(state: &mut State, reason: DisconnectReason) {
         if !state.said {
             state.said = true;
-            let retry = self.shutdowns.retry();
+            let retry = state.come_back_after;
             state.say_unless_bare(&LastWord::Bye { reason, retry });
         }
     }
 
     /// Ends the stream from outside: its body says goodbye when it is polled next.
     pub(crate) fn end(&self, reason: DisconnectReason) {
+        let retry = self.shutdowns.retry();
         let mut state = self.state();
         if state.ending.is_none() && state.over.is_none() {
             state.ending = Some(reason);
+            state.come_back_after = retry;
             wake(state);
         }
+    }
+
+    /// Ends the stream without its transport, which will not poll it any more.
+    pub(crate) fn give_up(self: &Arc<Self>) {
+        self.state().cut = true;
+        self.conclude(DisconnectReason::ServerShutdown);
     }
 
     /// The stream is over: drops the handler and runs the hooks. Only the first call does anything.
@@ -93,6 +101,17 @@ impl Shared {
         if let Some((ticker, key)) = ticking {
             ticker.leave(key);
         }
+        self.drop_handler();
+        for hook in hooks {
+            hook.run(disconnect.clone(), &self.shutdowns);
+        }
+        // Last, so that a drain which waits for this stream finds its hooks already under way.
+        drop(registrations);
+    }
+}
+
+impl Shared {
+    pub(super) fn drop_handler(&self) {
         let handler = match self.handler.try_lock() {
             Ok(mut slot) => slot.take(),
             Err(TryLockError::Poisoned(slot)) => slot.into_inner().take(),
@@ -100,11 +119,6 @@ impl Shared {
             Err(TryLockError::WouldBlock) => None,
         };
         drop_quietly(handler);
-        for hook in hooks {
-            hook.run(disconnect.clone(), &self.shutdowns);
-        }
-        // Last, so that a drain which waits for this stream finds its hooks already under way.
-        drop(registrations);
     }
 }
 

@@ -130,11 +130,17 @@ impl Shared {
         let finished = if may_go_on { self.poll_handler(cx) } else { Poll::Pending };
         let mut state = self.state();
         state.polling = false;
+        if state.cut {
+            // Given up while the handler was polled.
+            drop(state);
+            self.drop_handler();
+            return Poll::Ready(Next::Cut);
+        }
         if let Poll::Ready(finished) = &finished {
             self.settle(&mut state, finished);
         }
         if let Some(reason) = state.ending {
-            self.say_bye(&mut state, reason);
+            Self::say_bye(&mut state, reason);
             let last = state.take();
             drop(state);
             self.conclude(reason);
@@ -189,7 +195,9 @@ impl Shared {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Ok(()))) => Finished::Done,
             Ok(Poll::Ready(Err(response))) => {
-                log_failure(self.meta, &response, self.state().opened);
+                // Not in one line: the guard would live as long as the call, and a subscriber is foreign code.
+                let opened = self.state().opened;
+                log_failure(self.meta, &response, opened);
                 Finished::Failed(response)
             }
             Err(panic) => {

@@ -29,7 +29,7 @@ impl Shared {
             state.wait(cx);
             return Poll::Pending;
         }
-        if state.polling && state.pace.is_over() && !state.buffer.is_empty() {
+        if state.polling && !state.buffer.is_empty() && (state.rests || state.pace.is_over()) {
             state.rests = true;
             cx.waker().wake_by_ref();
             return Poll::Pending;

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
@@ -24,6 +25,8 @@ pub(super) struct State {
     pub(super) opened: bool,
     /// Why the stream is about to end, as soon as that is known.
     pub(super) ending: Option<DisconnectReason>,
+    /// What the server's last word says of coming back.
+    pub(super) come_back_after: Duration,
     /// The runtime's last word stands in the buffer (or none is due).
     pub(super) said: bool,
     /// `finish` was called.
@@ -75,6 +78,7 @@ impl State {
             phase: Phase::Head,
             opened: false,
             ending: None,
+            come_back_after: Duration::ZERO,
             said: false,
             finished: false,
             cut: false,
