@@ -35,14 +35,19 @@ fn forgotten_async(tokens: &[TokenTree], found: &mut Diagnostics) {
     }
 }
 
-/// How often `on_disconnect` occurs, at any depth.
+/// How often `on_disconnect` occurs, at any depth, other than as the name of a method.
 fn mentions(tokens: &[TokenTree]) -> usize {
-    let count = |token: &TokenTree| match token {
-        TokenTree::Ident(word) => usize::from(word == "on_disconnect"),
-        TokenTree::Group(group) => mentions(&group.stream().into_iter().collect::<Vec<_>>()),
-        TokenTree::Punct(_) | TokenTree::Literal(_) => 0,
-    };
-    tokens.iter().map(count).sum()
+    let mut after_dot = false;
+    let mut count = 0;
+    for token in tokens {
+        count += match token {
+            TokenTree::Ident(word) => usize::from(word == "on_disconnect" && !after_dot),
+            TokenTree::Group(group) => mentions(&group.stream().into_iter().collect::<Vec<_>>()),
+            TokenTree::Punct(_) | TokenTree::Literal(_) => 0,
+        };
+        after_dot = matches!(token, TokenTree::Punct(dot) if dot.as_char() == '.');
+    }
+    count
 }
 
 /// `async fn on_disconnect(` directly in the body, not in a block or a nested item.
@@ -246,6 +251,7 @@ mod tests {
         assert_eq!(scan_text(&format!("use x; {hook} work();")).0.as_deref(), Some("on_disconnect"));
         assert_eq!(scan_text(&format!("{{ {hook} }} work();")).0, None);
         assert_eq!(scan_text(&format!("{hook} sse.on_disconnect(on_disconnect);")).0, None);
+        assert!(scan_text(&format!("{hook} sse.on_disconnect(|gone| async {{}});")).0.is_some());
         assert_eq!(scan_text("fn on_disconnect() {}").0, None);
         assert_eq!(scan_text("sse.on_disconnect(|gone| async {});").0, None);
     }
