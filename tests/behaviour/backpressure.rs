@@ -1,7 +1,9 @@
 //! A handler is never faster than its client, and nothing is lost on the way.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
@@ -54,6 +56,45 @@ async fn a_hundred_megabytes_at_once_arrive() {
         bytes += event.data.len();
     }
     assert_eq!(bytes, 100_000_000);
+}
+
+/// Counts how often a future is polled.
+struct Polled<F>(Pin<Box<F>>, Arc<AtomicU64>);
+
+impl<F: Future> Future for Polled<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.as_mut().poll(cx)
+    }
+}
+
+#[sse_route("/busy-beside-a-task")]
+async fn busy_beside_a_task(sse: Sse, State(polls): State<Sent>) -> Result<()> {
+    sse.send("first").await?;
+    let clone = sse.clone();
+    let send_on = async move {
+        for _ in 0..100 {
+            clone.send("from the task").await?;
+        }
+        Result::<(), sse_runtime::SendError>::Ok(())
+    };
+    let task = tokio::spawn(Polled(Box::pin(send_on), polls));
+    // Computing, on a thread of its own: the task's sends come while this handler is being polled.
+    std::thread::sleep(Duration::from_millis(200));
+    task.await??;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_task_that_sends_while_the_handler_computes_waits_and_does_not_spin() {
+    let polls = Sent::default();
+    let app: Router = routes![busy_beside_a_task].with_state(polls.clone());
+    let mut events = TestClient::new(app).get("/busy-beside-a-task").stream().await;
+    assert_eq!(events.rest().await.len(), 101);
+    let polls = polls.load(Ordering::Relaxed);
+    assert!(polls < 150, "woken {polls} times for a hundred sends");
 }
 
 #[sse_route("/crowd")]

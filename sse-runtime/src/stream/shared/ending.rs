@@ -67,7 +67,7 @@ impl Shared {
 
     /// The stream is over: drops the handler and runs the hooks. Only the first call does anything.
     pub(crate) fn conclude(self: &Arc<Self>, reason: DisconnectReason) {
-        let (disconnect, hooks, senders, ticking, registrations) = {
+        let (disconnect, hooks, task, senders, ticking, registrations) = {
             let mut state = self.state();
             if state.over.is_some() {
                 return;
@@ -86,15 +86,17 @@ impl Shared {
             };
             state.over = Some(disconnect.clone());
             state.buffer = BytesMut::new();
-            state.task = None;
             (
                 disconnect,
                 std::mem::take(&mut state.hooks),
+                state.task.take(),
                 std::mem::take(&mut state.senders),
                 state.ticking.take(),
                 std::mem::take(&mut state.registrations),
             )
         };
+        // Only now that the lock is free: a waker is foreign code when it is dropped.
+        drop(task);
         self.closed.store(true, Ordering::Release);
         self.closing.notify_waiters();
         senders.into_iter().for_each(Waker::wake);

@@ -31,7 +31,8 @@ impl Shared {
         }
         if state.polling && !state.buffer.is_empty() && (state.rests || state.pace.is_over()) {
             state.rests = true;
-            cx.waker().wake_by_ref();
+            // Woken like any sender, when what is queued is handed over: at the end of this very poll.
+            state.wait(cx);
             return Poll::Pending;
         }
         Poll::Ready(Ok(Admitted(state)))
