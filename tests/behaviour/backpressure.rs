@@ -76,6 +76,8 @@ async fn busy_beside_a_task(sse: Sse, State(polls): State<Sent>) -> Result<()> {
     let clone = sse.clone();
     let send_on = async move {
         for _ in 0..100 {
+            // Slow enough to be sending still when the handler has had its turn.
+            std::thread::sleep(Duration::from_millis(1));
             clone.send("from the task").await?;
         }
         Result::<(), sse_runtime::SendError>::Ok(())
