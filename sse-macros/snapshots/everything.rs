@@ -47,7 +47,8 @@ impl r#async {
             )
             .retry(crate::sse::__private::Duration::from_millis(1500))
             .end("end")
-            .max_event(65536);
+            .max_event(65536)
+            .slow(crate::sse::__private::Slow::Skip);
         fn __call(
             __stream: crate::sse::__private::Stream,
             __params: &crate::sse::__private::Params,

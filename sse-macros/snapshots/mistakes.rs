@@ -12,7 +12,7 @@ impl broken {
     }
 }
 ::core::compile_error! {
-    "there is no option `colour` (the options are methods, keep_alive, retry, open_after, send_timeout, max_age, end, max_event, bare, crate)"
+    "there is no option `colour` (the options are methods, keep_alive, retry, open_after, send_timeout, max_age, end, max_event, slow, bare, crate)"
 }
 ::core::compile_error! {
     "a path starts with `/`; write \"/:id\""

@@ -120,5 +120,5 @@ pub mod __private {
         Failure, Handle, HeadArgument, HeadArguments, LastArgument, Outcome, Params, PathArgument, Rejection,
         Stream, route, stub,
     };
-    pub use crate::stream::{HandlerFuture, Meta};
+    pub use crate::stream::{HandlerFuture, Meta, Slow};
 }

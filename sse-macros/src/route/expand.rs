@@ -188,6 +188,10 @@ fn setters(options: &Options, private: &TokenStream) -> TokenStream {
         let bytes = proc_macro2::Literal::usize_unsuffixed(bytes);
         setters.extend(quote!(.max_event(#bytes)));
     }
+    if let Some(slow) = options.slow {
+        let variant = format_ident!("{}", slow.variant());
+        setters.extend(quote!(.slow(#private::Slow::#variant)));
+    }
     if options.bare {
         setters.extend(quote!(.bare()));
     }

@@ -2,9 +2,10 @@
 
 use super::{
     attribute::{Attribute, Key, Setting},
-    values::{self, Method},
+    values::{self, Method, Slow},
 };
 use crate::diagnostics::Diagnostics;
+use proc_macro2::TokenStream;
 use std::time::Duration;
 use syn::{
     Expr, ExprArray, LitInt, LitStr,
@@ -25,6 +26,7 @@ pub(crate) struct Options {
     pub(crate) max_age: Option<Limit>,
     pub(crate) end: Option<LitStr>,
     pub(crate) max_event: Option<usize>,
+    pub(crate) slow: Option<Slow>,
     pub(crate) bare: bool,
 }
 
@@ -42,6 +44,7 @@ impl Options {
                 Key::MaxAge => options.max_age = limit(setting, Zero::Refused, found),
                 Key::End => options.end = end(setting, found),
                 Key::MaxEvent => options.max_event = max_event(setting, found),
+                Key::Slow => options.slow = text(setting, found, values::slow),
                 Key::Bare => options.bare = bare(setting, found),
                 // Needed whether or not the rest is valid: see `model::root`.
                 Key::Crate => {}
@@ -86,17 +89,36 @@ fn value<T: Parse>(setting: &Setting, found: &mut Diagnostics) -> Option<T> {
         Err(_) => {
             let name = setting.key.name();
             let what = match setting.key {
-                Key::End => "the name of an event, in quotes",
-                Key::MaxEvent => "a size in quotes, or a number of bytes",
-                _ => "a duration in quotes, with its unit",
+                Key::End => "the name of an event, in quotes".to_owned(),
+                Key::MaxEvent => "a size in quotes, or a number of bytes".to_owned(),
+                Key::Slow => format!("{}, in quotes", Slow::LIST),
+                _ => "a duration in quotes, with its unit".to_owned(),
             };
-            // A bare number is a duration without quotes and unit, in seconds as likely as not.
-            let form = match syn::parse2::<LitInt>(tokens.clone()) {
-                Ok(number) if number.suffix().is_empty() => format!("{name} = \"{number}s\""),
-                _ => setting.key.form().to_owned(),
+            let form = match likely_text(setting.key, &tokens) {
+                Some(text) => format!("{name} = \"{text}\""),
+                None => setting.key.form().to_owned(),
             };
             found.over(tokens, format!("`{name}` is {what}; write `{form}`"));
             None
+        }
+    }
+}
+
+/// The text that was probably meant by a value that is no string.
+fn likely_text(key: Key, value: &TokenStream) -> Option<String> {
+    match key {
+        Key::End | Key::MaxEvent => None,
+        // A word without its quotes, or the variant of an enum: `skip`, `Slow::Skip`.
+        Key::Slow => value
+            .clone()
+            .into_iter()
+            .last()
+            .and_then(|last| Slow::likely(&last.to_string()))
+            .map(str::to_owned),
+        // A bare number is a duration without quotes and unit, in seconds as likely as not.
+        _ => {
+            let number = syn::parse2::<LitInt>(value.clone()).ok()?;
+            number.suffix().is_empty().then(|| format!("{number}s"))
         }
     }
 }
@@ -255,7 +277,7 @@ mod tests {
     fn every_option_has_a_meaning() {
         let (options, messages) = validate(
             r#"methods = ["GET", "POST"], keep_alive = "off", retry = "3s", open_after = "0s",
-               send_timeout = "30s", max_age = "off", end = "done", max_event = 1024"#,
+               send_timeout = "30s", max_age = "off", end = "done", max_event = 1024, slow = "latest""#,
         );
         assert!(messages.is_empty(), "{messages:?}");
         assert_eq!(options.methods, Some(vec![Method::Get, Method::Post]));
@@ -266,6 +288,7 @@ mod tests {
         assert_eq!(options.max_age, Some(None));
         assert_eq!(options.end.unwrap().value(), "done");
         assert_eq!(options.max_event, Some(1024));
+        assert_eq!(options.slow, Some(Slow::Latest));
         assert!(!options.bare);
     }
 
@@ -275,6 +298,21 @@ mod tests {
         assert_eq!(messages.len(), 2, "{messages:?}");
         assert!(messages[0].starts_with("`end` sends an event"));
         assert!(messages[1].starts_with("`retry` is sent"));
+    }
+
+    #[test]
+    fn a_bare_route_can_treat_slow_clients() {
+        let (options, messages) = validate(r#"bare, slow = "skip""#);
+        assert!(messages.is_empty(), "{messages:?}");
+        assert!(options.bare);
+        assert_eq!(options.slow, Some(Slow::Skip));
+    }
+
+    #[test]
+    fn an_option_that_is_not_given_stays_the_runtimes_to_choose() {
+        let (options, messages) = validate("");
+        assert!(messages.is_empty(), "{messages:?}");
+        assert_eq!(options.slow, None);
     }
 
     #[test]
@@ -291,10 +329,16 @@ mod tests {
             ("methods = [\"GET\", \"GET\"]", "listed twice"),
             ("bare = true", "takes no value"),
             ("end = end", "write `end = \"end\"`"),
+            ("end = 3", "write `end = \"end\"`"),
             ("end = \"error\"", "of its own"),
             ("max_event = 0", "positive"),
             ("max_event = 1u8", "positive number of bytes"),
             ("max_event = 1.5", "write `max_event = \"256KiB\"`"),
+            ("slow = \"skp\"", "did you mean \"skip\"?"),
+            ("slow = 3", "write `slow = \"skip\"`"),
+            ("slow = true", "write `slow = \"skip\"`"),
+            ("slow = latest", "write `slow = \"latest\"`"),
+            ("slow = Slow::Disconnect", "write `slow = \"disconnect\"`"),
         ] {
             let (_, messages) = validate(text);
             assert_eq!(messages.len(), 1, "{text}: {messages:?}");

@@ -124,6 +124,51 @@ pub(crate) fn method(text: &str) -> Result<Method, String> {
     }
 }
 
+/// What happens to a client that is too slow for the topic it follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slow {
+    Disconnect,
+    Skip,
+    Latest,
+}
+
+impl Slow {
+    /// Every value as it is written, for messages.
+    pub(crate) const LIST: &str = "\"disconnect\", \"skip\" or \"latest\"";
+
+    const ALL: [Slow; 3] = [Slow::Disconnect, Slow::Skip, Slow::Latest];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Slow::Disconnect => "disconnect",
+            Slow::Skip => "skip",
+            Slow::Latest => "latest",
+        }
+    }
+
+    /// The name of the runtime's variant.
+    pub(crate) fn variant(self) -> &'static str {
+        match self {
+            Slow::Disconnect => "Disconnect",
+            Slow::Skip => "Skip",
+            Slow::Latest => "Latest",
+        }
+    }
+
+    /// The value that was probably meant.
+    pub(crate) fn likely(text: &str) -> Option<&'static str> {
+        suggest::nearest(text, Slow::ALL.map(Slow::name))
+    }
+}
+
+/// A fate of slow clients by its name.
+pub(crate) fn slow(text: &str) -> Result<Slow, String> {
+    Slow::ALL.into_iter().find(|slow| slow.name() == text).ok_or_else(|| {
+        let near = Slow::likely(text).map(|name| format!("; did you mean \"{name}\"?")).unwrap_or_default();
+        format!("`slow` cannot be \"{text}\"{near} (it is {})", Slow::LIST)
+    })
+}
+
 /// The name of the event that ends a stream.
 pub(crate) fn end_event(name: &str) -> Result<(), String> {
     match name {
@@ -213,6 +258,34 @@ mod tests {
         assert!(method("HEAD").unwrap_err().contains("by itself"));
         assert!(method("DELETE").unwrap_err().contains("opens no stream"));
         assert!(method("BREW").unwrap_err().contains("no method \"BREW\""));
+    }
+
+    #[test]
+    fn a_slow_client_has_three_fates() {
+        for (text, value) in
+            [("disconnect", Slow::Disconnect), ("skip", Slow::Skip), ("latest", Slow::Latest)]
+        {
+            assert_eq!(slow(text), Ok(value));
+            assert_eq!(value.variant().to_lowercase(), text);
+            assert!(Slow::LIST.contains(&format!("\"{text}\"")), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_fate_is_answered_with_the_right_ones() {
+        for (text, near) in [
+            ("Skip", "did you mean \"skip\"?"),
+            ("skpi", "did you mean \"skip\"?"),
+            ("lastest", "did you mean \"latest\"?"),
+            ("dis_connect", "did you mean \"disconnect\"?"),
+            ("buffer", "cannot be \"buffer\" ("),
+            ("off", "cannot be \"off\" ("),
+            ("", "cannot be \"\" ("),
+        ] {
+            let message = slow(text).unwrap_err();
+            assert!(message.contains(near), "{text}: {message}");
+            assert!(message.ends_with("(it is \"disconnect\", \"skip\" or \"latest\")"), "{text}: {message}");
+        }
     }
 
     #[test]

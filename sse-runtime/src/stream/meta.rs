@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::routing::MethodFilter;
 
+use super::Slow;
 use crate::wire::DEFAULT_MAX_EVENT;
 
 /// The options of one route, built in a `static` by the attribute's expansion.
@@ -19,6 +20,7 @@ pub struct Meta {
     pub(crate) max_age: Option<Duration>,
     pub(crate) end: Option<&'static str>,
     pub(crate) max_event: usize,
+    pub(crate) slow: Slow,
     pub(crate) bare: bool,
 }
 
@@ -51,6 +53,7 @@ impl Meta {
             max_age: None,
             end: None,
             max_event: DEFAULT_MAX_EVENT,
+            slow: Slow::Disconnect,
             bare: false,
         }
     }
@@ -62,6 +65,7 @@ impl Meta {
         send_timeout: Option<Duration>,
         max_age: Option<Duration>,
         max_event: usize,
+        slow: Slow,
     }
 
     #[allow(missing_docs)]

@@ -12,6 +12,7 @@ mod meta;
 mod pace;
 mod sending;
 mod shared;
+mod slow;
 mod ticker;
 mod words;
 
@@ -22,4 +23,5 @@ pub use meta::Meta;
 pub use sending::{Opening, SendAll, Sending};
 pub use shared::HandlerFuture;
 pub(crate) use shared::{Opened, Shared};
+pub use slow::Slow;
 pub(crate) use words::END_ID;
