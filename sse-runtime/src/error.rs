@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 
+use crate::topic::FollowError;
 use crate::wire::EventError;
 
 /// What [`Error`] wraps.
@@ -14,7 +15,7 @@ type Source = Box<dyn std::error::Error + Send + Sync>;
 /// `Result` with [`Error`] as its error: the return type of a handler that has no error type of its own.
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 
-/// Why an event was not sent.
+/// Why an event was not sent, or topics not followed.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
@@ -28,6 +29,9 @@ pub enum SendError {
     /// The event cannot be written to the wire. Nothing was sent, and the stream goes on unharmed.
     #[error(transparent)]
     Event(#[from] EventError),
+    /// The stream cannot follow its topics.
+    #[error(transparent)]
+    Follow(#[from] FollowError),
 }
 
 /// An error for handlers that do not need one of their own: `?` turns any error into it.

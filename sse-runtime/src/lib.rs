@@ -84,6 +84,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod engine;
 mod error;
 mod lifecycle;
 mod route;
@@ -91,6 +92,7 @@ mod serve;
 mod stream;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod topic;
 pub mod wire;
 
 pub use error::{Error, PublicMessage, Result, SendError};
@@ -99,6 +101,7 @@ pub use lifecycle::Shutdown;
 pub use route::Route;
 pub use serve::{Serve, listen, serve};
 pub use stream::{Disconnect, DisconnectReason, Opening, SendAll, Sending, Sse};
+pub use topic::{Follow, FollowError, Hub, HubBuilder, HubStats, PublishError, Publishing, ResetReason, Topic};
 pub use wire::{Event, EventError, EventId, EventName, EventWriter, Message, Outgoing, SseEvent};
 
 #[doc = include_str!("route/sse_route.md")]

@@ -14,7 +14,7 @@ use tokio::time::{Sleep, sleep};
 use super::Rejection;
 use super::accept::accepts_event_stream;
 use crate::lifecycle::{Connection, ServerShutdown, Shutdowns};
-use crate::stream::{self, END_ID, Guard, HandlerFuture, Meta, Opened, Shared};
+use crate::stream::{self, Asked, END_ID, Guard, HandlerFuture, Meta, Opened, Shared};
 use crate::wire::last_event_id;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -24,7 +24,7 @@ const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 /// What a request says about the stream it asks for.
 pub(crate) struct Ask {
     pub(crate) head_only: bool,
-    last_event_id: Option<String>,
+    asked: Asked,
     shutdowns: Shutdowns,
     connection: Option<Arc<Connection>>,
 }
@@ -38,8 +38,8 @@ impl Ask {
             let text = "this route answers with text/event-stream, which the Accept header refuses";
             return Err(Rejection::new((StatusCode::NOT_ACCEPTABLE, text).into_response()));
         }
-        let last_event_id = headers.get(LAST_EVENT_ID).and_then(|id| last_event_id(id.as_bytes()));
-        if last_event_id.as_deref() == Some(END_ID) {
+        let asked = asked(request);
+        if asked.id() == Some(END_ID) {
             // The client has seen the end; 204 is what makes an EventSource stop (WHATWG HTML, 9.2.3).
             return Err(Rejection::new(StatusCode::NO_CONTENT.into_response()));
         }
@@ -48,15 +48,33 @@ impl Ask {
         let server = connection.map(|connection| &connection.shutdown).or_else(by_extension);
         Ok(Self {
             head_only: request.method() == Method::HEAD,
-            last_event_id,
+            asked,
             shutdowns: Shutdowns::new(request.extensions().get(), server),
             connection: connection.cloned(),
         })
     }
 
     pub(crate) fn stream(self, meta: &'static Meta) -> Arc<Shared> {
-        Shared::new(meta, self.last_event_id, self.shutdowns, self.connection)
+        Shared::new(meta, self.asked, self.shutdowns, self.connection)
     }
+}
+
+/// What the request says that its client saw last: in the header, which an `EventSource` sends when it reconnects, or,
+/// on a first connection, in the query. The header is the newer one.
+fn asked(request: &Request) -> Asked {
+    let read = |id: &[u8]| match last_event_id(id) {
+        Some(id) => Asked::Id(id.into_boxed_str()),
+        None if id.is_empty() => Asked::Nothing,
+        None => Asked::Malformed,
+    };
+    let in_header = request.headers().get(LAST_EVENT_ID).map_or(Asked::Nothing, |id| read(id.as_bytes()));
+    if in_header != Asked::Nothing {
+        return in_header;
+    }
+    let query = request.uri().query().unwrap_or_default();
+    form_urlencoded::parse(query.as_bytes())
+        .find(|(key, _)| key == "last_event_id")
+        .map_or(Asked::Nothing, |(_, id)| read(id.as_bytes()))
 }
 
 /// Runs a handler until its response is known.

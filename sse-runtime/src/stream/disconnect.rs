@@ -12,6 +12,9 @@ pub enum DisconnectReason {
     /// The client took nothing for the route's `send_timeout` while data was waiting for it, more than the buffers
     /// between hold.
     SendTimeout,
+    /// The client followed a topic and read so slowly that events it had not got yet are not kept any more, on a route
+    /// with `slow = "disconnect"`, the default.
+    SlowClient,
     /// The server is shutting down.
     ServerShutdown,
     /// The stream reached the route's `max_age`.
@@ -35,6 +38,7 @@ impl DisconnectReason {
         match self {
             Self::ClientClosed => "ClientClosed",
             Self::SendTimeout => "SendTimeout",
+            Self::SlowClient => "SlowClient",
             Self::ServerShutdown => "ServerShutdown",
             Self::MaxAge => "MaxAge",
             Self::HandlerError => "HandlerError",

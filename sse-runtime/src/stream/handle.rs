@@ -46,6 +46,10 @@ impl<E> Sse<E> {
         Self { stream, events: PhantomData }
     }
 
+    pub(crate) fn hidden(&self) -> &Arc<dyn Hidden> {
+        &self.stream
+    }
+
     fn shared(&self) -> &Shared {
         self.stream.shared()
     }
@@ -185,7 +189,7 @@ impl<E> Sse<E> {
     /// 1 KiB, not UTF-8, or with control characters. It is the client's word, so check it like any other input.
     #[must_use]
     pub fn last_event_id(&self) -> Option<&str> {
-        self.shared().asked.as_deref()
+        self.shared().asked.id()
     }
 }
 

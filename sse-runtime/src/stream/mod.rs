@@ -3,6 +3,7 @@
 //! The handler's future lives inside the response body and is polled in place. `send` appends to one buffer, and the
 //! body hands out everything pending as one frame: no task and no channel stand between handler and socket.
 
+mod asked;
 mod body;
 mod disconnect;
 mod handle;
@@ -13,15 +14,19 @@ mod pace;
 mod sending;
 mod shared;
 mod slow;
+mod source;
 mod ticker;
 mod words;
 
+pub(crate) use asked::Asked;
 pub(crate) use body::{Body, Guard};
 pub use disconnect::{Disconnect, DisconnectReason};
 pub use handle::Sse;
+pub(crate) use hidden::Hidden;
 pub use meta::Meta;
 pub use sending::{Opening, SendAll, Sending};
 pub use shared::HandlerFuture;
 pub(crate) use shared::{Opened, Shared};
 pub use slow::Slow;
+pub(crate) use source::{Reached, SharedFrame, Source};
 pub(crate) use words::END_ID;

@@ -65,6 +65,12 @@ impl EventId {
         Self(Cow::Borrowed(id))
     }
 
+    /// The id of a place in a topic's log, which is made of digits, letters and a hyphen.
+    pub(crate) fn of_position(position: String) -> Self {
+        debug_assert!(check(&position).is_ok(), "{position}");
+        Self(Cow::Owned(position))
+    }
+
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -67,12 +67,13 @@ impl Shared {
 
     /// The stream is over: drops the handler and runs the hooks. Only the first call does anything.
     pub(crate) fn conclude(self: &Arc<Self>, reason: DisconnectReason) {
-        let (disconnect, hooks, task, senders, ticking, registrations) = {
+        let (disconnect, hooks, task, senders, followed, ticking, registrations) = {
             let mut state = self.state();
             if state.over.is_some() {
                 return;
             }
             let reason = *state.ending.get_or_insert(reason);
+            let source = state.leave_source();
             let disconnect = Disconnect {
                 reason,
                 events: state.events_handed,
@@ -81,7 +82,7 @@ impl Shared {
                 last_event_id: if state.id_handed.known {
                     Some(std::mem::take(&mut state.id_handed.text))
                 } else {
-                    self.asked.as_deref().map(str::to_owned)
+                    self.asked.id().map(str::to_owned)
                 },
             };
             state.over = Some(disconnect.clone());
@@ -91,15 +92,18 @@ impl Shared {
                 std::mem::take(&mut state.hooks),
                 state.task.take(),
                 std::mem::take(&mut state.senders),
+                (source, state.follower.take()),
                 state.ticking.take(),
                 std::mem::take(&mut state.registrations),
             )
         };
         // Only now that the lock is free: a waker is foreign code when it is dropped.
         drop(task);
+        let (source, follower) = followed;
+        drop(source);
         self.closed.store(true, Ordering::Release);
         self.closing.notify_waiters();
-        senders.into_iter().for_each(Waker::wake);
+        senders.into_iter().chain(follower).for_each(Waker::wake);
         if let Some((ticker, key)) = ticking {
             ticker.leave(key);
         }

@@ -14,15 +14,18 @@
 //! |---|---|
 //! | `state` | what is shared, and its small changes |
 //! | `sending` | the handle's |
+//! | `following` | the handle's, when it follows topics |
 //! | `polling` | the transport's: head, then body |
 //! | `ending` | everybody's way out |
 //! | `deadlines` | the ticker's |
 //!
 //! Locks: `state` is held for moments and never across foreign code except the encoding of one event; `handler` is
-//! held while the handler is polled. Whoever holds `state` takes no other lock.
+//! held while the handler is polled. Whoever holds `state` takes no other lock but, through the source, a topic's ring;
+//! whoever holds a ring takes none.
 
 mod deadlines;
 mod ending;
+mod following;
 mod polling;
 mod sending;
 mod state;
@@ -36,6 +39,7 @@ use axum::response::Response;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::asked::Asked;
 use super::disconnect::DisconnectReason;
 use super::meta::Meta;
 use crate::lifecycle::{Connection, Shutdowns};
@@ -49,7 +53,7 @@ pub type HandlerFuture = Pin<Box<dyn Future<Output = Result<(), Box<Response>>> 
 
 pub(crate) struct Shared {
     pub(crate) meta: &'static Meta,
-    pub(crate) asked: Option<Box<str>>,
+    pub(crate) asked: Asked,
     state: Mutex<State>,
     handler: Mutex<Option<HandlerFuture>>,
     closed: AtomicBool,
@@ -64,14 +68,14 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(
         meta: &'static Meta,
-        asked: Option<String>,
+        asked: Asked,
         shutdowns: Shutdowns,
         connection: Option<Arc<Connection>>,
     ) -> Arc<Self> {
         let now = Instant::now();
         let shared = Arc::new(Self {
             meta,
-            asked: asked.map(String::into_boxed_str),
+            asked,
             state: Mutex::new(State::new(meta, now)),
             handler: Mutex::new(None),
             closed: AtomicBool::new(false),

@@ -163,6 +163,28 @@ impl Shared {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
+        // Dropped when the lock is free: a waker is foreign code.
+        let mut replaced = None;
+        match state.poll_source(cx, &mut replaced) {
+            Pulled::Frame(frame) => {
+                let ticking = state.ticking.is_some();
+                drop(state);
+                if !ticking {
+                    self.keep_ticking();
+                }
+                return Poll::Ready(Next::Frame(frame));
+            }
+            Pulled::Behind => {
+                let follower = state.follower.take();
+                state.wait_for_task(cx);
+                drop(state);
+                if let Some(follower) = follower {
+                    follower.wake();
+                }
+                return Poll::Pending;
+            }
+            Pulled::Nothing => {}
+        }
         if state.ping_due {
             // Silent for a whole interval: a good moment to give the memory of past bursts back.
             state.buffer = BytesMut::new();
@@ -170,10 +192,7 @@ impl Shared {
             state.note_handed(frame.len());
             return Poll::Ready(Next::Frame(frame));
         }
-        match &mut state.task {
-            Some(task) => task.clone_from(cx.waker()),
-            None => state.task = Some(cx.waker().clone()),
-        }
+        state.wait_for_task(cx);
         let ticking = state.ticking.is_some();
         drop(state);
         if !ticking {
@@ -207,5 +226,42 @@ impl Shared {
         };
         drop_quietly(slot.take());
         Poll::Ready(finished)
+    }
+}
+
+/// What the source has.
+enum Pulled {
+    Frame(Bytes),
+    Behind,
+    Nothing,
+}
+
+impl State {
+    #[inline]
+    fn poll_source(&mut self, cx: &mut Context<'_>, replaced: &mut Option<Waker>) -> Pulled {
+        let Some(attached) = self.source.as_mut().filter(|attached| !attached.behind) else {
+            return Pulled::Nothing;
+        };
+        match attached.source.poll_frame(cx, replaced) {
+            Poll::Ready(Some(frame)) => {
+                self.note_handed(frame.bytes.len());
+                self.events_queued += frame.events;
+                self.events_handed += frame.events;
+                self.source_spoke = true;
+                Pulled::Frame(frame.bytes)
+            }
+            Poll::Ready(None) => {
+                attached.behind = true;
+                Pulled::Behind
+            }
+            Poll::Pending => Pulled::Nothing,
+        }
+    }
+
+    fn wait_for_task(&mut self, cx: &Context<'_>) {
+        match &mut self.task {
+            Some(task) => task.clone_from(cx.waker()),
+            None => self.task = Some(cx.waker().clone()),
+        }
     }
 }

@@ -9,7 +9,7 @@ use super::state::{Phase, State, wake};
 use crate::error::SendError;
 use crate::stream::hook::Hook;
 use crate::stream::words::{END, LastWord};
-use crate::wire::{EventError, Outgoing, encode, encode_comment};
+use crate::wire::{EventError, Outgoing, SseEvent, encode, encode_comment};
 
 /// `send` waits while this many bytes are queued: enough for one large write, little enough for ten thousand streams.
 const HIGH_WATER: usize = 32 * 1024;
@@ -36,6 +36,21 @@ impl Shared {
             return Poll::Pending;
         }
         Poll::Ready(Ok(Admitted(state)))
+    }
+
+    /// Waits for room in the buffer.
+    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        self.poll_admit(cx).map_ok(drop)
+    }
+
+    /// Writes an event of the runtime's own, whatever is queued already.
+    pub(crate) fn say<T: SseEvent>(&self, word: &T) {
+        let mut state = self.state();
+        if state.over.is_none() && !state.said && !state.finished && !self.meta.bare {
+            state.say(word);
+            state.opened = true;
+            wake(state);
+        }
     }
 
     /// Has the head sent now; returns whether it is out already.

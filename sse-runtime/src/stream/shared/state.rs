@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
+use super::following::Attached;
 use crate::lifecycle::Registration;
 use crate::stream::disconnect::{Disconnect, DisconnectReason};
 use crate::stream::hook::Hook;
@@ -15,7 +16,7 @@ use crate::stream::meta::Meta;
 use crate::stream::pace::Pace;
 use crate::stream::ticker::{Key, Ticker};
 use crate::stream::words::{END_ID, LastWord};
-use crate::wire::{Encoded, EventError, Limits, encode};
+use crate::wire::{Encoded, EventError, Limits, SseEvent, encode};
 
 pub(super) struct State {
     pub(super) meta: &'static Meta,
@@ -52,6 +53,15 @@ pub(super) struct State {
     pub(super) blocked_since: Option<Instant>,
     pub(super) changed: Vec<(Box<[u8]>, Vec<u8>)>,
     pub(super) hooks: Vec<Hook>,
+    /// Where frames come from when the buffer is empty.
+    pub(super) source: Option<Attached>,
+    /// The last id that was handed out was the source's.
+    pub(super) source_spoke: bool,
+    /// A handler is following topics; its waker, if it waits for what the body finds.
+    pub(super) following: bool,
+    pub(super) follower: Option<Waker>,
+    /// The epoch and the number at which the last follower left off.
+    pub(super) followed: Option<(u64, u64)>,
     pub(super) ticking: Option<(Arc<Ticker>, Key)>,
     pub(super) registrations: Vec<Registration>,
     pub(super) over: Option<Disconnect>,
@@ -98,6 +108,11 @@ impl State {
             blocked_since: None,
             changed: Vec::new(),
             hooks: Vec::new(),
+            source: None,
+            source_spoke: false,
+            following: false,
+            follower: None,
+            followed: None,
             ticking: None,
             registrations: Vec::new(),
             over: None,
@@ -121,11 +136,11 @@ impl State {
         }
     }
 
-    pub(super) fn say(&mut self, word: &LastWord<'_>) {
+    pub(super) fn say<T: SseEvent>(&mut self, word: &T) {
         // The runtime's own events are not the route's: its cap does not apply to them.
         let limits = Limits { max_event: usize::MAX, ..self.limits() };
         // It cannot fail: names and ids are constants or were checked at compile time, and JSON of text is text.
-        if let Ok(encoded) = encode::<LastWord<'_>, _>(word, &mut self.buffer, &limits) {
+        if let Ok(encoded) = encode::<T, T>(word, &mut self.buffer, &limits) {
             self.note_queued(&encoded);
         }
     }
@@ -201,6 +216,7 @@ impl State {
         if self.id_queued.known {
             std::mem::swap(&mut self.id_handed, &mut self.id_queued);
             self.id_queued.known = false;
+            self.source_spoke = false;
         }
         frame
     }

@@ -1,0 +1,40 @@
+//! What can go wrong behind a hub.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// An engine could not do what it was asked for.
+///
+/// ```
+/// use sse_runtime::engine::EngineError;
+///
+/// let error = EngineError::new(std::io::Error::other("connection refused"));
+/// assert_eq!(error.to_string(), "connection refused");
+/// ```
+#[derive(Clone)]
+pub struct EngineError(Arc<dyn std::error::Error + Send + Sync>);
+
+impl EngineError {
+    /// Wraps what went wrong: an error, or a text that says it.
+    pub fn new(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self(Arc::from(error.into()))
+    }
+}
+
+impl fmt::Debug for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl std::error::Error for EngineError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}

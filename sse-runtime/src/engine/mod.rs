@@ -1,0 +1,107 @@
+//! What stands behind a hub: the log that puts the events of all its topics into one order, and may keep them.
+//!
+//! A hub holds the newest events of each topic in a ring of its own and serves its subscribers from there, whatever
+//! its engine. So an engine is small: it numbers what is published, hands it back to every hub that listens, in that
+//! order, and reads out what has left a hub's ring, if it has it still. [`Memory`] does no more than number.
+
+mod answer;
+mod error;
+mod feed;
+mod memory;
+
+use std::fmt;
+
+pub use answer::Answer;
+pub use error::EngineError;
+pub(crate) use feed::GiveBack;
+pub use feed::{Delivered, Feed, Receiver};
+pub use memory::Memory;
+
+/// The log behind a [`Hub`](crate::Hub).
+///
+/// # Contract
+///
+/// 1. **One order.** All topics share one log. Every record gets a number, higher than all before it; numbers begin at
+///    1 and may skip.
+/// 2. **One epoch.** The log's [`epoch`](Log::epoch) stays the same for as long as its numbers mean the same records, over
+///    restarts as well; a log that begins anew has another one.
+/// 3. **Delivery.** Every record of an open topic is handed to each started [`Feed`], exactly once, in the order of the
+///    numbers over all topics, by one caller at a time. When `publish` answers, that record may still be under way.
+/// 4. **Opening.** `open` answers with a number; every record of the topic above it is delivered. What is delivered of
+///    topics that are not open does no harm.
+/// 5. **Reading.** `read` answers with every record of the topic above `after` up to `until`, in order, or with the
+///    first part of them; or with [`Page::Evicted`], if one of them is not there any more. Never with a part that
+///    has a hole, and never with an empty part unless there is nothing.
+/// 6. **Failure.** An error of `publish` leaves open whether the record is in the log. After a lost connection, delivery
+///    goes on where it stopped, or the engine says [`Feed::lost`].
+/// 7. **Waiting.** No method blocks its thread; what has to wait is an [`Answer::Later`], and dropping that is allowed
+///    at any time.
+///
+/// [`testing::engine_contract`](crate::testing) checks all of it.
+pub trait Engine: Send + Sync + fmt::Debug + 'static {
+    /// Begins delivery to a hub. Called once for each, before anything else.
+    fn start(&self, feed: Feed) -> Answer<'_, Log>;
+
+    /// Makes sure that the topic's records are delivered, all those above the number that is the answer.
+    fn open<'a>(&'a self, topic: &'a str) -> Answer<'a, u64>;
+
+    /// The hub has let go of the topic: its records need not be delivered any more.
+    fn close(&self, topic: &str);
+
+    /// Appends a record; answers with its number. What is needed of the record later has to be copied.
+    fn publish<'a>(&'a self, topic: &'a str, record: Record<'_>) -> Answer<'a, u64>;
+
+    /// The number of the newest record in the log.
+    fn top(&self) -> Answer<'_, u64>;
+
+    /// Reads what a hub does not hold any more.
+    fn read<'a>(&'a self, topic: &'a str, after: u64, until: u64) -> Answer<'a, Page>;
+}
+
+/// A log's identity, and where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// Which log this is: the first part of every id.
+    pub epoch: u64,
+    /// The number of the newest record; 0 if there is none.
+    pub top: u64,
+}
+
+/// One published event, as an engine stores it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Record<'a> {
+    /// The event on the wire, without an id: the hub puts it in front, from the record's number.
+    pub block: &'a [u8],
+    /// What the event is about: a later event with the same key makes this one stale for a subscriber who wants the
+    /// newest only.
+    pub key: &'a str,
+}
+
+impl<'a> Record<'a> {
+    /// A record of a block and a key.
+    #[must_use]
+    pub fn new(block: &'a [u8], key: &'a str) -> Self {
+        Self { block, key }
+    }
+}
+
+/// One published event, as an engine reads it out again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Its number.
+    pub seq: u64,
+    /// [`Record::block`].
+    pub block: bytes::Bytes,
+    /// [`Record::key`].
+    pub key: String,
+}
+
+/// What [`Engine::read`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Page {
+    /// The records asked for, or the first of them; empty if there are none at all.
+    Records(Vec<Stored>),
+    /// At least one of them is gone.
+    Evicted,
+}

@@ -1,0 +1,144 @@
+//! The side of a handler that follows topics: a source of shared frames in place of events of its own.
+
+use std::fmt::Display;
+use std::task::{Context, Poll, Waker};
+
+use super::Shared;
+use super::state::{Phase, State, wake};
+use crate::error::SendError;
+use crate::stream::source::{Reached, Source};
+
+/// A source, and who attached it.
+pub(super) struct Attached {
+    pub(super) source: Box<dyn Source>,
+    /// The source has nothing more to give as things stand.
+    pub(super) behind: bool,
+}
+
+impl Shared {
+    /// Has the body take frames from `source` whenever its own buffer is empty.
+    pub(crate) fn attach(&self, source: Box<dyn Source>) -> Result<(), SendError> {
+        let mut state = self.state();
+        if state.over.is_some() || state.said {
+            drop(state);
+            return Err(SendError::Closed);
+        }
+        state.write_due_retry();
+        state.opened = true;
+        state.source = Some(Attached { source, behind: false });
+        wake(state);
+        Ok(())
+    }
+
+    /// Waits until the source is behind, and takes it away then. `follower` is woken, whichever task it is.
+    pub(crate) fn poll_behind(&self, cx: &mut Context<'_>) -> Poll<Result<Reached, SendError>> {
+        let mut state = self.state();
+        if state.over.is_some() {
+            return Poll::Ready(Err(SendError::Closed));
+        }
+        if state.source.as_ref().is_some_and(|attached| attached.behind) {
+            let left = state.leave_source();
+            drop(state);
+            if let Some(source) = left {
+                return Poll::Ready(Ok(source.reached()));
+            }
+            return Poll::Pending;
+        }
+        let replaced = state.follow_waits(cx);
+        drop(state);
+        drop(replaced);
+        Poll::Pending
+    }
+
+    /// Waits for the end of the stream.
+    pub(crate) fn poll_over(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.state();
+        if state.over.is_some() {
+            return Poll::Ready(());
+        }
+        let replaced = state.follow_waits(cx);
+        drop(state);
+        drop(replaced);
+        Poll::Pending
+    }
+
+    /// Takes the source away, wherever it is; none if there is none, or the stream is about to end without it.
+    pub(crate) fn detach(&self) -> Option<Box<dyn Source>> {
+        let mut state = self.state();
+        let source = state.leave_source();
+        let ends = state.over.is_some() || state.ending.is_some();
+        drop(state);
+        source.filter(|_| !ends)
+    }
+
+    /// Appends events that were encoded before, whatever is queued already. `last` is the id of the last of them.
+    pub(crate) fn forward(&self, blocks: &[u8], events: u64, last: Option<&dyn Display>) {
+        let mut state = self.state();
+        if state.over.is_none() && !state.said && !state.finished {
+            state.forward(blocks, events, last);
+            state.opened = true;
+            wake(state);
+        }
+    }
+
+    /// Whether a follower may begin: there is one at most. `true` says so.
+    pub(crate) fn begin_following(&self) -> bool {
+        !std::mem::replace(&mut self.state().following, true)
+    }
+
+    pub(crate) fn end_following(&self) {
+        self.state().following = false;
+    }
+
+    /// Where the last follower of this stream left it: the log's epoch, and the number of the last event.
+    pub(crate) fn followed(&self) -> Option<(u64, u64)> {
+        self.state().followed
+    }
+
+    pub(crate) fn set_followed(&self, epoch: u64, seq: u64) {
+        self.state().followed = Some((epoch, seq));
+    }
+
+    /// Whether the head is not out yet.
+    pub(crate) fn is_head(&self) -> bool {
+        self.state().phase == Phase::Head
+    }
+}
+
+impl State {
+    /// Notes the follower's waker; returns the one to drop.
+    #[must_use]
+    fn follow_waits(&mut self, cx: &Context<'_>) -> Option<Waker> {
+        match &mut self.follower {
+            Some(known) if known.will_wake(cx.waker()) => None,
+            slot => slot.replace(cx.waker().clone()),
+        }
+    }
+
+    /// Takes the source away, and keeps what is to be known of it.
+    pub(super) fn leave_source(&mut self) -> Option<Box<dyn Source>> {
+        let Attached { source, .. } = self.source.take()?;
+        if std::mem::take(&mut self.source_spoke) {
+            self.id_handed.known = true;
+            self.id_handed.text = source.last_id();
+        }
+        Some(source)
+    }
+
+    pub(super) fn forward(&mut self, blocks: &[u8], events: u64, last: Option<&dyn Display>) {
+        self.write_due_retry();
+        self.buffer.extend_from_slice(blocks);
+        self.events_queued += events;
+        if let Some(last) = last {
+            self.id_queued.known = true;
+            self.id_queued.text = last.to_string();
+        }
+    }
+
+    /// Before events that were encoded without it: as a line of its own, it belongs to the next of them.
+    fn write_due_retry(&mut self) {
+        if let (true, Some(retry)) = (std::mem::take(&mut self.retry_due), self.meta.retry) {
+            crate::wire::encode_retry(retry, &mut self.buffer);
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! What a stream hands out when its own buffer is empty: events that are shared with other streams.
+
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+
+/// A position in something shared, from which the body takes frames without copying them.
+pub(crate) trait Source: Send {
+    /// The next frame. `None`: what comes next is not there any more, so whoever attached the source has to decide; it
+    /// is not polled again. A waker that is not needed any more is put into `replaced`, for the caller to drop.
+    fn poll_frame(&mut self, cx: &mut Context<'_>, replaced: &mut Option<Waker>) -> Poll<Option<SharedFrame>>;
+
+    /// How far it has come.
+    fn reached(&self) -> Reached;
+
+    /// The id of the last event that it handed out, in words.
+    fn last_id(&self) -> String;
+}
+
+pub(crate) struct SharedFrame {
+    pub(crate) bytes: Bytes,
+    pub(crate) events: u64,
+}
+
+/// A place in a topic: the number of the last event seen, and the ordinal of the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reached {
+    pub(crate) seq: u64,
+    pub(crate) next: u64,
+}

@@ -1,0 +1,151 @@
+//! The handle of one topic.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::hub::Hub;
+use super::publishing::Publishing;
+use super::snapshot::{self, Hook};
+use super::state::TopicState;
+use crate::wire::{EventId, Message, Outgoing, SseEvent};
+
+/// One topic of a [`Hub`]: publish on it from anywhere, follow it from a route.
+///
+/// `Topic` alone is `Topic<Message>`, for text and [`Event`](crate::Event)s; `Topic<E>` takes values of `E` only. A
+/// clone is cheap and the same topic. Publishing and following need nobody on the other side.
+///
+/// ```
+/// use sse_runtime::{Event, Hub, Result, Topic};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<()> {
+/// let hub = Hub::in_memory().build();
+/// let news: Topic = hub.topic("news");
+/// let first = news.publish("it works").await?;
+/// let second = news.publish(Event::new("headline").data("it works twice")).await?;
+/// assert_ne!(first, second);
+/// assert_eq!(news.position(), second);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Topic<E = Message> {
+    pub(super) hub: Hub,
+    pub(super) state: Arc<TopicState>,
+    pub(super) snapshot: Option<Hook>,
+    // `fn`: the handle takes values of E and owns none, so it is Send and Sync whatever E is.
+    events: PhantomData<fn(E)>,
+}
+
+impl<E> Topic<E> {
+    pub(super) fn new(hub: Hub, state: Arc<TopicState>) -> Self {
+        Self { hub, state, snapshot: None, events: PhantomData }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.state.name
+    }
+
+    /// Publishes one event: all streams that follow the topic get it, now or, within what the hub keeps, when they come
+    /// back. Returns its id, which is its place in the hub's log.
+    ///
+    /// It never waits for a subscriber. In memory it does not wait at all, so that
+    /// `futures::executor::block_on(topic.publish(..))` is fine in a thread outside of any runtime.
+    ///
+    /// # Errors
+    /// - [`PublishError::Event`](crate::PublishError::Event): the event cannot be written. Nobody gets it.
+    /// - [`PublishError::OwnId`](crate::PublishError::OwnId): it has an id; a topic gives its events their ids.
+    /// - [`PublishError::Engine`](crate::PublishError::Engine): not in memory. The outcome is unknown: the event may
+    ///   have been published.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped before it was polled, nothing is published. If it is dropped later, the outcome is
+    /// unknown; in memory it is ready with its first poll.
+    pub fn publish<T: Outgoing<E>>(&self, event: T) -> Publishing<'_, E, T> {
+        Publishing::new(&self.hub, &self.state, event)
+    }
+
+    /// How many streams of this process follow the topic now.
+    #[must_use]
+    pub fn subscribers(&self) -> usize {
+        self.state.subscribers()
+    }
+
+    /// Where the hub's log stands: the id to begin with for someone who knows everything up to now. A page that is rendered
+    /// with the current state takes it along, and connects with `?last_event_id=`:
+    ///
+    /// ```
+    /// # use sse_runtime::{Hub, Topic};
+    /// # let topic: Topic = Hub::in_memory().build().topic("prices");
+    /// let position = topic.position(); // before the state is read: what comes in between is then seen twice, not never
+    /// let page = format!("<script>new EventSource('/prices?last_event_id={position}')</script>");
+    /// # let _ = page;
+    /// ```
+    #[must_use]
+    pub fn position(&self) -> EventId {
+        self.hub.0.position(self.hub.0.arrived()).id()
+    }
+}
+
+impl<E: SseEvent> Topic<E> {
+    /// Gives streams that begin anew the current state first: those that come without an id, and those that come with one
+    /// that cannot be served any more. `hook` is called for each of them, and the events it returns go before the live
+    /// ones.
+    ///
+    /// The hook has to show everything that was published before it was called. What is published while it runs is sent
+    /// after it, even if it shows it already: so events should carry new values, not changes of values.
+    ///
+    /// It belongs to this handle and its clones, not to the topic: keep the handle in the application's state, or make
+    /// one in the route, with what only that client may see.
+    ///
+    /// If the hook fails, so does [`Sse::follow`](crate::Sse::follow).
+    ///
+    /// ```
+    /// use std::sync::{Arc, Mutex};
+    /// use sse_runtime::{Event, Hub, Topic};
+    ///
+    /// let scores = Arc::new(Mutex::new(vec![3, 1]));
+    /// let hub = Hub::in_memory().build();
+    /// let topic: Topic = hub.topic("scores").snapshot(move || {
+    ///     let scores = Arc::clone(&scores);
+    ///     async move {
+    ///         let now = scores.lock().map(|scores| scores.clone()).unwrap_or_default();
+    ///         Ok([Event::new("scores").json(&now)])
+    ///     }
+    /// });
+    /// # let _ = topic;
+    /// ```
+    #[must_use = "the snapshot belongs to the handle that is returned"]
+    pub fn snapshot<F, Fut, I>(mut self, hook: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = crate::Result<I>> + Send + 'static,
+        I: IntoIterator,
+        I::Item: Outgoing<E>,
+    {
+        self.snapshot = Some(snapshot::hook::<E, _, _, _>(hook));
+        self
+    }
+}
+
+impl<E> Clone for Topic<E> {
+    fn clone(&self) -> Self {
+        Self {
+            hub: self.hub.clone(),
+            state: Arc::clone(&self.state),
+            snapshot: self.snapshot.clone(),
+            events: PhantomData,
+        }
+    }
+}
+
+impl<E> fmt::Debug for Topic<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Topic")
+            .field("name", &self.name())
+            .field("subscribers", &self.subscribers())
+            .finish_non_exhaustive()
+    }
+}

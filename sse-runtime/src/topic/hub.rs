@@ -1,0 +1,265 @@
+//! The hub: its topics, and what arrives for them.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use tokio::time::Instant;
+
+use super::handle::Topic;
+use super::position::Position;
+use super::retention::Retention;
+use super::ring::Ring;
+use super::settings::{HubBuilder, Settings};
+use super::state::TopicState;
+use super::stats::{Counters, HubStats};
+use crate::engine::{Delivered, Engine, EngineError, Feed, Log, Memory, Receiver, Record};
+use crate::wire::SseEvent;
+
+/// Topics, under their names: what is published on one goes to all who follow it, and is kept for a while for those who
+/// come back.
+///
+/// A hub is made once and cloned into the application's state; clones are cheap and the same hub.
+///
+/// ```
+/// use axum::extract::State;
+/// use sse_runtime::{Hub, Result, Sse, Topic, routes, sse_route};
+///
+/// #[sse_route("/rooms/{room}")]
+/// async fn room(sse: Sse, room: String, State(hub): State<Hub>) -> Result<()> {
+///     sse.follow(&hub.topic(room)).await?;
+///     Ok(())
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<()> {
+/// let hub = Hub::in_memory().build();
+/// let lobby: Topic = hub.topic("lobby");
+/// let app: axum::Router = routes![room].with_state(hub);
+///
+/// lobby.publish("welcome").await?;
+/// # let _ = app;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Hub(pub(super) Arc<HubState>);
+
+pub(super) struct HubState {
+    pub(super) engine: Arc<dyn Engine>,
+    epoch: OnceLock<u64>,
+    /// The number of the newest record that has arrived: whatever is below it, of open topics, is in the rings.
+    arrived: AtomicU64,
+    topics: Mutex<Topics>,
+    hasher: RandomState,
+    pub(super) settings: Settings,
+    pub(super) retention: Retention,
+    pub(super) counters: Counters,
+}
+
+struct Topics {
+    by_name: HashMap<Box<str>, Arc<TopicState>>,
+    /// Up to this number, there may have been events of topics that were let go.
+    forgotten: u64,
+    /// When there are so many, it is time to let go of some.
+    sweep_at: usize,
+}
+
+impl Hub {
+    /// A hub that keeps its events in this process's memory. See [`HubBuilder`] for how many.
+    pub fn in_memory() -> HubBuilder<Memory> {
+        HubBuilder::new(Memory::new())
+    }
+
+    /// A hub on an engine of its own.
+    pub fn on<E: Engine>(engine: E) -> HubBuilder<E> {
+        HubBuilder::new(engine)
+    }
+
+    /// The topic of this name, which need not exist yet. Any text is a name.
+    ///
+    /// `E` is the type of its events, as for [`Sse`](crate::Sse): `Topic` alone is a topic of text and
+    /// [`Event`](crate::Event)s. A topic does not remember it; ask for it with the same type everywhere.
+    pub fn topic<E: SseEvent>(&self, name: impl AsRef<str>) -> Topic<E> {
+        Topic::new(self.clone(), self.0.topic(name.as_ref()))
+    }
+
+    /// What the hub holds, and what it has done since it began.
+    #[must_use]
+    pub fn stats(&self) -> HubStats {
+        let (topics, subscribers) = {
+            let topics = self.0.topics();
+            (topics.by_name.len(), topics.by_name.values().map(|topic| topic.subscribers()).sum())
+        };
+        self.0.counters.stats(topics, subscribers, self.0.retention.held())
+    }
+
+    pub(super) fn in_process(engine: Arc<Memory>, settings: Settings) -> Self {
+        let state = HubState::new(Arc::clone(&engine) as Arc<dyn Engine>, settings);
+        state.begun(engine.begin(Feed::new(&(Arc::clone(&state) as Arc<dyn Receiver>))));
+        Self(state)
+    }
+
+    pub(super) async fn start(engine: Arc<dyn Engine>, settings: Settings) -> Result<Self, EngineError> {
+        let state = HubState::new(engine, settings);
+        let log = state.engine.start(Feed::new(&(Arc::clone(&state) as Arc<dyn Receiver>))).await?;
+        state.begun(log);
+        Ok(Self(state))
+    }
+}
+
+impl HubState {
+    fn new(engine: Arc<dyn Engine>, settings: Settings) -> Arc<Self> {
+        let topics = Topics { by_name: HashMap::new(), forgotten: 0, sweep_at: settings.topics };
+        Arc::new(Self {
+            engine,
+            epoch: OnceLock::new(),
+            arrived: AtomicU64::new(0),
+            topics: Mutex::new(topics),
+            hasher: RandomState::new(),
+            settings,
+            retention: Retention::new(settings),
+            counters: Counters::default(),
+        })
+    }
+
+    fn begun(&self, log: Log) {
+        let _ = self.epoch.set(log.epoch);
+        self.arrived.fetch_max(log.top, Ordering::AcqRel);
+        self.topics().forgotten = log.top;
+    }
+
+    fn topics(&self) -> MutexGuard<'_, Topics> {
+        self.topics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn position(&self, seq: u64) -> Position {
+        Position { epoch: self.epoch.get().copied().unwrap_or_default(), seq }
+    }
+
+    pub(super) fn arrived(&self) -> u64 {
+        self.arrived.load(Ordering::Acquire)
+    }
+
+    fn topic(&self, name: &str) -> Arc<TopicState> {
+        let mut let_go = Vec::new();
+        let found = {
+            let mut topics = self.topics();
+            if let Some(found) = topics.by_name.get(name) {
+                Arc::clone(found)
+            } else {
+                if topics.by_name.len() >= topics.sweep_at {
+                    let_go = topics.sweep(self.settings.topics);
+                    for topic in &let_go {
+                        let newest = topic.newest();
+                        topics.forgotten = topics.forgotten.max(newest);
+                    }
+                }
+                let topic = TopicState::new(name, Ring::new(self.settings.topic, topics.forgotten));
+                topics.by_name.insert(name.into(), Arc::clone(&topic));
+                topic
+            }
+        };
+        found.touch();
+        for topic in let_go {
+            self.retention.change(&topic, |ring| while ring.oldest().is_some() { ring.evict_one() });
+            self.engine.close(&topic.name);
+        }
+        found
+    }
+
+    /// Makes sure that a topic's events arrive.
+    pub(super) async fn open(&self, topic: &TopicState) -> Result<(), EngineError> {
+        let open = || async {
+            let above = self.engine.open(&topic.name).await?;
+            self.arrived.fetch_max(above, Ordering::AcqRel);
+            drop(self.raise_floor(topic, above));
+            Ok(())
+        };
+        topic.opened.get_or_try_init(open).await.map(|()| ())
+    }
+
+    fn raise_floor(&self, topic: &TopicState, seq: u64) -> Delivered {
+        let wakers = self.retention.change(topic, |ring| {
+            let wakers = ring.raise_floor(seq);
+            topic.set_newest(ring.newest());
+            wakers
+        });
+        Delivered { wakers, give_back: None }
+    }
+}
+
+impl Topics {
+    /// Takes out the topics that were used least recently, of those that nobody uses now.
+    fn sweep(&mut self, most: usize) -> Vec<Arc<TopicState>> {
+        // Only this table holds them, and nobody else gets them but from here.
+        let unused = |topic: &&Arc<TopicState>| Arc::strong_count(topic) == 1;
+        let mut last_used: Vec<u64> =
+            self.by_name.values().filter(unused).map(|topic| topic.last_used()).collect();
+        let room = (most / 8).max(1);
+        let keep = most.saturating_sub(room);
+        let mut let_go = Vec::new();
+        if last_used.len() > keep {
+            last_used.sort_unstable();
+            let until = last_used.get(last_used.len() - keep - 1).copied().unwrap_or_default();
+            self.by_name.retain(|_, topic| {
+                let goes = Arc::strong_count(topic) == 1 && topic.last_used() <= until;
+                if goes {
+                    let_go.push(Arc::clone(topic));
+                }
+                !goes
+            });
+        }
+        self.sweep_at = (self.by_name.len() + room).max(most);
+        let_go
+    }
+}
+
+impl Receiver for HubState {
+    fn deliver(&self, topic: &str, seq: u64, record: Record<'_>) -> Delivered {
+        let now = Instant::now();
+        let found = self.topics().by_name.get(topic).map(Arc::clone);
+        let delivered = found.map_or_else(Delivered::default, |topic| {
+            let position = self.position(seq);
+            let key = self.hasher.hash_one(record.key);
+            let (wakers, unlisted) = self.retention.change(&topic, |ring| {
+                let wakers = ring.append(position, key, record.block, now);
+                topic.set_newest(seq);
+                let was_listed = std::mem::replace(&mut ring.listed, true);
+                (wakers, if was_listed { None } else { ring.oldest() })
+            });
+            if let Some(oldest) = unlisted {
+                self.retention.enlist(&topic, oldest);
+            }
+            Delivered { give_back: (wakers.capacity() > 0).then_some(topic), wakers }
+        });
+        // After the event is in its ring: who reads this number finds everything up to it.
+        self.arrived.store(seq, Ordering::Release);
+        self.counters.published();
+        self.retention.enforce(now, seq);
+        delivered
+    }
+
+    fn lost(&self, top: u64) {
+        self.arrived.fetch_max(top, Ordering::AcqRel);
+        let all: Vec<_> = {
+            let mut topics = self.topics();
+            topics.forgotten = topics.forgotten.max(top);
+            topics.by_name.values().map(Arc::clone).collect()
+        };
+        for topic in all {
+            drop(self.raise_floor(&topic, top));
+        }
+    }
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub")
+            .field("engine", &self.0.engine)
+            .field("position", &format_args!("{}", self.0.position(self.0.arrived())))
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,42 @@
+//! Topics: publish once, and everyone who follows gets it; who comes back gets what was missed.
+//!
+//! ```text
+//!  publish ──▶ encode once ──▶ Engine ── numbers it, may keep it ──▶ deliver ──▶ Ring of the topic ──▶ wakers
+//!                                                                                 │ shared frames
+//!                 one topic that keeps up: `Tap`, polled by the stream's body ◀───┤
+//!                 several topics, or behind: `Follower`, in the handler        ◀──┘
+//! ```
+//!
+//! | file | what |
+//! |---|---|
+//! | `hub`, `settings`, `retention`, `stats` | all topics together: names, limits, numbers |
+//! | `state`, `ring` | one topic: what is kept of it, and who waits for more |
+//! | `handle`, `publishing`, `snapshot` | what a program does with a topic |
+//! | `position`, `resume` | ids: written, read, judged |
+//! | `follow`, `follower`, `tap`, `words` | what a stream does with topics, and what it tells its client |
+//!
+//! Locks, from the outside in: a stream's state, the engine's, the list of oldest events, a ring.
+
+mod follow;
+mod follower;
+mod handle;
+mod hub;
+mod position;
+mod publishing;
+mod resume;
+mod retention;
+mod ring;
+mod settings;
+mod snapshot;
+mod state;
+mod stats;
+mod tap;
+mod words;
+
+pub use follow::{Follow, FollowError};
+pub use handle::Topic;
+pub use hub::Hub;
+pub use publishing::{PublishError, Publishing};
+pub use resume::ResetReason;
+pub use settings::HubBuilder;
+pub use stats::HubStats;

@@ -1,0 +1,115 @@
+//! Publishing one event: encode it once, and hand it to the engine.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::BytesMut;
+use pin_project_lite::pin_project;
+
+use super::hub::Hub;
+use super::state::TopicState;
+use crate::engine::{Answer, EngineError, Record};
+use crate::wire::{EventError, EventId, Limits, Outgoing, encode};
+
+/// Why an event was not published, or may not have been.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// The event cannot be written to the wire. Nobody gets it.
+    #[error(transparent)]
+    Event(#[from] EventError),
+    /// The event has an id of its own. Nobody gets it.
+    #[error("the event has the id \"{id}\"; a topic gives its events their ids, by which clients resume: leave it out")]
+    OwnId {
+        /// The id.
+        id: String,
+    },
+    /// The engine failed. The outcome is unknown: the event may have been published.
+    #[error("the engine behind the topic \"{topic}\" failed, so the event may or may not have been published: {source}")]
+    Engine {
+        /// The topic's name.
+        topic: String,
+        /// What the engine said.
+        source: EngineError,
+    },
+}
+
+pin_project! {
+    /// Publishes one event; see [`Topic::publish`](super::Topic::publish).
+    #[must_use = "nothing is published unless this is awaited"]
+    pub struct Publishing<'a, E, T> {
+        hub: &'a Hub,
+        topic: &'a TopicState,
+        event: T,
+        key: Option<String>,
+        answer: Option<Answer<'a, u64>>,
+        events: PhantomData<fn(E)>,
+    }
+}
+
+impl<'a, E, T: Outgoing<E>> Publishing<'a, E, T> {
+    pub(super) fn new(hub: &'a Hub, topic: &'a TopicState, event: T) -> Self {
+        Self { hub, topic, event, key: None, answer: None, events: PhantomData }
+    }
+
+    /// Says what the event is about, for routes with `slow = "latest"`: a client that has fallen behind gets the newest
+    /// event of each key only. Without this, the key is the event's name.
+    ///
+    /// ```
+    /// # use sse_runtime::{Event, Hub, Result, Topic};
+    /// # async fn example(prices: Topic) -> Result<()> {
+    /// prices.publish(Event::new("price").data("AAPL 251.30")).key("AAPL").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+}
+
+impl<E, T: Outgoing<E>> Future for Publishing<'_, E, T> {
+    type Output = Result<EventId, PublishError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let answer = match this.answer {
+            Some(answer) => answer,
+            None => {
+                let key = this.key.as_deref();
+                this.answer.insert(publish::<E, T>(this.hub, this.topic, this.event, key)?)
+            }
+        };
+        let published = ready!(Pin::new(answer).poll(cx));
+        Poll::Ready(match published {
+            Ok(seq) => Ok(this.hub.0.position(seq).id()),
+            Err(source) => Err(PublishError::Engine { topic: this.topic.name.to_string(), source }),
+        })
+    }
+}
+
+fn publish<'a, E, T: Outgoing<E>>(
+    hub: &'a Hub,
+    topic: &'a TopicState,
+    event: &T,
+    key: Option<&str>,
+) -> Result<Answer<'a, u64>, PublishError> {
+    // Not under any lock: an event's own `Serialize` may take its time, or publish something itself.
+    let mut block = BytesMut::new();
+    let limits = Limits { max_event: hub.0.settings.max_event, retry: None };
+    let encoded = encode::<E, T>(event, &mut block, &limits)?;
+    let text = |place| std::str::from_utf8(block.get(place).unwrap_or_default()).unwrap_or_default();
+    if let Some(id) = encoded.id {
+        return Err(PublishError::OwnId { id: text(id).to_owned() });
+    }
+    let key = key.unwrap_or_else(|| encoded.name.map(text).unwrap_or_default());
+    Ok(hub.0.engine.publish(&topic.name, Record::new(&block, key)))
+}
+
+impl<E, T> fmt::Debug for Publishing<'_, E, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publishing").field("topic", &self.topic.name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,127 @@
+//! How much a hub keeps.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::hub::Hub;
+use super::ring::Limits;
+use crate::engine::{Engine, EngineError, Memory};
+use crate::wire::DEFAULT_MAX_EVENT;
+
+/// Builds a [`Hub`]: how much of its topics it keeps for clients that come back. From [`Hub::in_memory`], or
+/// [`Hub::on`] for another engine.
+///
+/// What exceeds a limit is evicted, oldest first, and a client that comes back for it is told so. The newest event of a
+/// topic always stays until its age is over, however large it is.
+///
+/// | limit | default |
+/// |---|---|
+/// | [`topic_events`](Self::topic_events) | 1024 |
+/// | [`topic_bytes`](Self::topic_bytes) | 1 MiB |
+/// | [`events`](Self::events), all topics together | none |
+/// | [`bytes`](Self::bytes), all topics together | 256 MiB |
+/// | [`age`](Self::age) | 1 h |
+/// | [`topics`](Self::topics) that nobody uses | 10,000 |
+/// | [`max_event`](Self::max_event) | 256 KiB |
+///
+/// ```
+/// use std::time::Duration;
+/// use sse_runtime::Hub;
+///
+/// let hub = Hub::in_memory().topic_events(200).age(Duration::from_secs(600)).build();
+/// # let _ = hub;
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct HubBuilder<E = Memory> {
+    engine: E,
+    settings: Settings,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settings {
+    pub(super) topic: Limits,
+    pub(super) events: usize,
+    pub(super) bytes: usize,
+    pub(super) topics: usize,
+    pub(super) max_event: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            topic: Limits { events: 1024, bytes: 1 << 20, age: Some(Duration::from_secs(3600)) },
+            events: usize::MAX,
+            bytes: 256 << 20,
+            topics: 10_000,
+            max_event: DEFAULT_MAX_EVENT,
+        }
+    }
+}
+
+impl<E> HubBuilder<E> {
+    pub(super) fn new(engine: E) -> Self {
+        Self { engine, settings: Settings::default() }
+    }
+
+    /// How many events of one topic are kept.
+    pub fn topic_events(mut self, events: usize) -> Self {
+        self.settings.topic.events = events;
+        self
+    }
+
+    /// How many bytes of one topic are kept: what its events have on the wire, and 96 for each.
+    pub fn topic_bytes(mut self, bytes: usize) -> Self {
+        self.settings.topic.bytes = bytes;
+        self
+    }
+
+    /// How many events are kept, of all topics together. The oldest go first, whatever their topic.
+    pub fn events(mut self, events: usize) -> Self {
+        self.settings.events = events;
+        self
+    }
+
+    /// How many bytes are kept, of all topics together, counted as for [`topic_bytes`](Self::topic_bytes).
+    pub fn bytes(mut self, bytes: usize) -> Self {
+        self.settings.bytes = bytes;
+        self
+    }
+
+    /// How long an event is kept. It stays up to a second longer; its memory is given back by the next event of the hub.
+    pub fn age(mut self, age: Duration) -> Self {
+        self.settings.topic.age = Some(age);
+        self
+    }
+
+    /// How many topics are kept that have neither a [`Topic`](super::Topic) handle nor a subscriber. Those that were
+    /// used least recently are let go, with their events.
+    pub fn topics(mut self, topics: usize) -> Self {
+        self.settings.topics = topics;
+        self
+    }
+
+    /// The most bytes that an event may have on the wire, without its id.
+    pub fn max_event(mut self, bytes: usize) -> Self {
+        self.settings.max_event = bytes;
+        self
+    }
+}
+
+impl HubBuilder<Memory> {
+    /// The hub.
+    #[must_use]
+    pub fn build(self) -> Hub {
+        Hub::in_process(Arc::new(self.engine), self.settings)
+    }
+}
+
+impl<E: Engine> HubBuilder<E> {
+    /// The hub, once its engine has answered.
+    ///
+    /// # Errors
+    /// The engine's, if it cannot begin.
+    pub async fn start(self) -> Result<Hub, EngineError> {
+        Hub::start(Arc::new(self.engine), self.settings).await
+    }
+}

@@ -1,0 +1,65 @@
+//! The current state, for streams that begin anew.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+
+use super::publishing::PublishError;
+use crate::error::Error;
+use crate::wire::{Limits, Outgoing, encode};
+
+/// A topic's snapshot hook, erased: called with the most bytes that an event may have.
+pub(super) type Hook =
+    Arc<dyn Fn(usize) -> Pin<Box<dyn Future<Output = Result<Snapshot, Error>> + Send>> + Send + Sync>;
+
+/// Events of a snapshot, encoded.
+#[derive(Debug, Default)]
+pub(super) struct Snapshot {
+    pub(super) blocks: BytesMut,
+    /// Where the last one begins.
+    pub(super) last: usize,
+    pub(super) events: u64,
+}
+
+impl Snapshot {
+    /// Appends another one.
+    pub(super) fn extend(&mut self, other: &Self) {
+        if other.events > 0 {
+            self.last = self.blocks.len() + other.last;
+            self.events += other.events;
+            self.blocks.extend_from_slice(&other.blocks);
+        }
+    }
+
+    fn push<E, T: Outgoing<E>>(&mut self, event: &T, max_event: usize) -> Result<(), PublishError> {
+        let start = self.blocks.len();
+        let encoded = encode::<E, T>(event, &mut self.blocks, &Limits { max_event, retry: None })?;
+        if let Some(id) = encoded.id {
+            let id = self.blocks.get(start + id.start..start + id.end).unwrap_or_default();
+            return Err(PublishError::OwnId { id: String::from_utf8_lossy(id).into_owned() });
+        }
+        self.last = start;
+        self.events += 1;
+        Ok(())
+    }
+}
+
+pub(super) fn hook<E, F, Fut, I>(hook: F) -> Hook
+where
+    F: Fn() -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<I, Error>> + Send + 'static,
+    I: IntoIterator,
+    I::Item: Outgoing<E>,
+{
+    Arc::new(move |max_event| {
+        let events = hook();
+        Box::pin(async move {
+            let mut snapshot = Snapshot::default();
+            for event in events.await? {
+                snapshot.push::<E, _>(&event, max_event)?;
+            }
+            Ok(snapshot)
+        })
+    })
+}

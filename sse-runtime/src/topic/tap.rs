@@ -1,0 +1,58 @@
+//! One topic, as the body of a stream takes frames from it.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use super::hub::Hub;
+use super::ring::{Found, Token};
+use super::state::TopicState;
+use crate::stream::{Reached, SharedFrame, Source};
+
+/// A subscriber: where it stands in the ring, and its waker there. No queue, no task, no timer.
+pub(super) struct Tap {
+    hub: Hub,
+    topic: Arc<TopicState>,
+    reached: Reached,
+    token: Option<Token>,
+}
+
+impl Tap {
+    pub(super) fn new(hub: Hub, topic: Arc<TopicState>, reached: Reached) -> Self {
+        Self { hub, topic, reached, token: None }
+    }
+}
+
+impl Source for Tap {
+    fn poll_frame(&mut self, cx: &mut Context<'_>, replaced: &mut Option<Waker>) -> Poll<Option<SharedFrame>> {
+        let mut ring = self.topic.ring();
+        match ring.read(&mut self.reached.next, self.reached.seq) {
+            Found::Frame { bytes, events, last } => {
+                self.reached.seq = last;
+                Poll::Ready(Some(SharedFrame { bytes, events }))
+            }
+            Found::Behind => Poll::Ready(None),
+            Found::Nothing => {
+                *replaced = ring.wait(&mut self.token, cx.waker());
+                Poll::Pending
+            }
+        }
+    }
+
+    fn reached(&self) -> Reached {
+        self.reached
+    }
+
+    fn last_id(&self) -> String {
+        self.hub.0.position(self.reached.seq).to_string()
+    }
+}
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        if let Some(token) = self.token {
+            let waker = self.topic.ring().forget(token);
+            // Not under the ring's lock: dropping a waker may drop a task, and with it another subscriber.
+            drop(waker);
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The events by which a stream that follows topics tells its client where it stands.
+
+use std::time::Duration;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use super::position::Position;
+use super::resume::ResetReason;
+use crate::wire::{EventError, EventWriter, SseEvent};
+
+/// The first event: where the stream begins, and after how much silence a keep-alive comes.
+pub(super) struct Open {
+    pub(super) at: Position,
+    pub(super) resumed: bool,
+    pub(super) heartbeat: Option<Duration>,
+    /// Not if a snapshot follows: who loses the connection before its end has to get it again.
+    pub(super) with_id: bool,
+}
+
+/// The stream cannot go on from where the client asked for.
+pub(super) struct Reset<'a> {
+    pub(super) reason: ResetReason,
+    /// What it asked for, if that can be shown.
+    pub(super) asked: Option<&'a str>,
+    /// The oldest position that could be served.
+    pub(super) oldest: Position,
+    pub(super) now: Position,
+    pub(super) with_id: bool,
+}
+
+/// Events were left out, because the client did not read them in time.
+pub(super) struct Gap {
+    pub(super) missed: u64,
+    pub(super) after: Position,
+    pub(super) until: Position,
+    pub(super) with_id: bool,
+}
+
+impl SseEvent for Open {
+    fn write(&self, event: &mut EventWriter<'_>) -> Result<(), EventError> {
+        write(event, "sse-open", self.with_id.then_some(self.at), self)
+    }
+}
+
+impl SseEvent for Reset<'_> {
+    fn write(&self, event: &mut EventWriter<'_>) -> Result<(), EventError> {
+        write(event, "sse-reset", self.with_id.then_some(self.now), self)
+    }
+}
+
+impl SseEvent for Gap {
+    fn write(&self, event: &mut EventWriter<'_>) -> Result<(), EventError> {
+        write(event, "sse-gap", self.with_id.then_some(self.until), self)
+    }
+}
+
+fn write(
+    event: &mut EventWriter<'_>,
+    name: &str,
+    id: Option<Position>,
+    data: &impl Serialize,
+) -> Result<(), EventError> {
+    event.name(name)?;
+    if let Some(id) = id {
+        event.id(&id.to_string())?;
+    }
+    event.json(data)
+}
+
+// By hand: the derive would be another dependency.
+
+impl Serialize for Open {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let heartbeat = self.heartbeat.map(|interval| u64::try_from(interval.as_millis()).unwrap_or(u64::MAX));
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("position", &self.at)?;
+        map.serialize_entry("resumed", &self.resumed)?;
+        map.serialize_entry("heartbeat", &heartbeat)?;
+        map.end()
+    }
+}
+
+impl Serialize for Reset<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("reason", self.reason.as_str())?;
+        map.serialize_entry("asked", &self.asked)?;
+        map.serialize_entry("oldest", &self.oldest)?;
+        map.serialize_entry("now", &self.now)?;
+        map.end()
+    }
+}
+
+impl Serialize for Gap {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("missed", &self.missed)?;
+        map.serialize_entry("after", &self.after)?;
+        map.serialize_entry("until", &self.until)?;
+        map.end()
+    }
+}
+
+impl Serialize for Position {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
