@@ -101,7 +101,9 @@ pub use lifecycle::Shutdown;
 pub use route::Route;
 pub use serve::{Serve, listen, serve};
 pub use stream::{Disconnect, DisconnectReason, Opening, SendAll, Sending, Sse};
-pub use topic::{Follow, FollowError, Hub, HubBuilder, HubStats, PublishError, Publishing, ResetReason, Topic};
+pub use topic::{
+    Follow, FollowError, Hub, HubBuilder, HubStats, PublishError, Publishing, ResetReason, Topic,
+};
 pub use wire::{Event, EventError, EventId, EventName, EventWriter, Message, Outgoing, SseEvent};
 
 #[doc = include_str!("route/sse_route.md")]

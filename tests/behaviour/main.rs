@@ -14,6 +14,7 @@ mod requests;
 mod serve;
 mod shutdown;
 mod test_client;
+mod topics;
 mod transports;
 
 use std::sync::{Arc, Mutex};

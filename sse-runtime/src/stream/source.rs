@@ -8,7 +8,8 @@ use bytes::Bytes;
 pub(crate) trait Source: Send {
     /// The next frame. `None`: what comes next is not there any more, so whoever attached the source has to decide; it
     /// is not polled again. A waker that is not needed any more is put into `replaced`, for the caller to drop.
-    fn poll_frame(&mut self, cx: &mut Context<'_>, replaced: &mut Option<Waker>) -> Poll<Option<SharedFrame>>;
+    fn poll_frame(&mut self, cx: &mut Context<'_>, replaced: &mut Option<Waker>)
+    -> Poll<Option<SharedFrame>>;
 
     /// How far it has come.
     fn reached(&self) -> Reached;

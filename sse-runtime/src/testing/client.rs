@@ -95,6 +95,17 @@ impl TestRequest {
         self.header("last-event-id", id)
     }
 
+    /// What it says it saw last.
+    pub(super) fn asked(&self) -> String {
+        let id = self.headers.get("last-event-id").map(HeaderValue::as_bytes).unwrap_or_default();
+        String::from_utf8_lossy(id).into_owned()
+    }
+
+    pub(super) fn without_last_event_id(mut self) -> Self {
+        self.headers.remove("last-event-id");
+        self
+    }
+
     /// Sets the body.
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = body.into();

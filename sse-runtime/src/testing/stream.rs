@@ -42,6 +42,8 @@ enum Arrived {
 
 impl TestStream {
     pub(super) fn new(request: TestRequest, headers: HeaderMap, body: Body) -> Self {
+        // As in a browser, which keeps the id over a reconnect until an event brings another.
+        let last_event_id = request.asked();
         let (sender, chunks) = mpsc::unbounded_channel();
         let (reading, mut may_read) = watch::channel(true);
         let mut body = body.into_data_stream();
@@ -69,7 +71,7 @@ impl TestStream {
             chunks,
             parser: Parser::new(),
             raw: Vec::new(),
-            last_event_id: String::new(),
+            last_event_id,
             retry: None,
         }
     }
@@ -217,7 +219,7 @@ impl TestStream {
     pub fn reconnect_request(self) -> TestRequest {
         let request = self.request.clone();
         match self.last_event_id() {
-            "" => request,
+            "" => request.without_last_event_id(),
             id => request.last_event_id(id),
         }
     }
@@ -256,7 +258,8 @@ impl TestStream {
         }
     }
 
-    /// The id of the last event that was looked at, which a reconnect names; empty if there is none.
+    /// The id of the last event that was looked at, which a reconnect names; before the first with an id, the one that the
+    /// request named; empty if there is none.
     #[must_use]
     pub fn last_event_id(&self) -> &str {
         &self.last_event_id

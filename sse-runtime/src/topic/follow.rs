@@ -28,7 +28,9 @@ pub enum FollowError {
     AlreadyFollowing,
     /// On a `bare` route, where the runtime cannot say it in-band: the stream cannot go on from the id that its client
     /// came with.
-    #[error("the stream cannot go on from the id of its client ({0}), and the route is `bare`: say so in its protocol")]
+    #[error(
+        "the stream cannot go on from the id of its client ({0}), and the route is `bare`: say so in its protocol"
+    )]
     Reset(ResetReason),
     /// A snapshot hook failed.
     #[error("the snapshot of the topic \"{topic}\" failed: {error}")]

@@ -302,7 +302,9 @@ impl Follower<'_> {
         let mut blocks = BytesMut::with_capacity(events.iter().map(|(_, event)| event.bytes.len()).sum());
         for (index, event) in &events {
             blocks.extend_from_slice(&event.bytes);
-            let (Some(branch), Some(ordinal)) = (self.topics.get_mut(*index), event.ordinal) else { continue };
+            let (Some(branch), Some(ordinal)) = (self.topics.get_mut(*index), event.ordinal) else {
+                continue;
+            };
             // More than none if only the newest of each key are picked.
             hub.counters.missed(ordinal.saturating_sub(branch.next));
             branch.next = ordinal + 1;

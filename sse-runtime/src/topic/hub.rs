@@ -164,7 +164,11 @@ impl HubState {
         };
         found.touch();
         for topic in let_go {
-            self.retention.change(&topic, |ring| while ring.oldest().is_some() { ring.evict_one() });
+            self.retention.change(&topic, |ring| {
+                while ring.oldest().is_some() {
+                    ring.evict_one()
+                }
+            });
             self.engine.close(&topic.name);
         }
         found

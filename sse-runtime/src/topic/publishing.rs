@@ -21,13 +21,17 @@ pub enum PublishError {
     #[error(transparent)]
     Event(#[from] EventError),
     /// The event has an id of its own. Nobody gets it.
-    #[error("the event has the id \"{id}\"; a topic gives its events their ids, by which clients resume: leave it out")]
+    #[error(
+        "the event has the id \"{id}\"; a topic gives its events their ids, by which clients resume: leave it out"
+    )]
     OwnId {
         /// The id.
         id: String,
     },
     /// The engine failed. The outcome is unknown: the event may have been published.
-    #[error("the engine behind the topic \"{topic}\" failed, so the event may or may not have been published: {source}")]
+    #[error(
+        "the engine behind the topic \"{topic}\" failed, so the event may or may not have been published: {source}"
+    )]
     Engine {
         /// The topic's name.
         topic: String,

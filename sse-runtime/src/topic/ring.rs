@@ -135,13 +135,7 @@ impl Ring {
     }
 
     /// Appends an event, evicts what exceeds the limits, and returns who waits for it.
-    pub(super) fn append(
-        &mut self,
-        position: Position,
-        key: u64,
-        block: &[u8],
-        now: Instant,
-    ) -> Slab<Waker> {
+    pub(super) fn append(&mut self, position: Position, key: u64, block: &[u8], now: Instant) -> Slab<Waker> {
         // `id: `, 16 digits, `-`, 20 digits, `\n`
         const ID_LINE: usize = 42;
         let most = block.len() + ID_LINE;

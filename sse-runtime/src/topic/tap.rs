@@ -23,7 +23,11 @@ impl Tap {
 }
 
 impl Source for Tap {
-    fn poll_frame(&mut self, cx: &mut Context<'_>, replaced: &mut Option<Waker>) -> Poll<Option<SharedFrame>> {
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+        replaced: &mut Option<Waker>,
+    ) -> Poll<Option<SharedFrame>> {
         let mut ring = self.topic.ring();
         match ring.read(&mut self.reached.next, self.reached.seq) {
             Found::Frame { bytes, events, last } => {

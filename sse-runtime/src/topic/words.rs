@@ -71,7 +71,8 @@ fn write(
 
 impl Serialize for Open {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let heartbeat = self.heartbeat.map(|interval| u64::try_from(interval.as_millis()).unwrap_or(u64::MAX));
+        let heartbeat =
+            self.heartbeat.map(|interval| u64::try_from(interval.as_millis()).unwrap_or(u64::MAX));
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("position", &self.at)?;
         map.serialize_entry("resumed", &self.resumed)?;

@@ -40,8 +40,3 @@ pub(crate) fn encode<E, T: Outgoing<E> + ?Sized>(
     event.write(&mut writer)?;
     writer.end(limits.retry)
 }
-
-/// Appends a line that sets the reconnection time. It belongs to the event that is written next.
-pub(crate) fn encode_retry(after: Duration, out: &mut BytesMut) {
-    EventWriter::begin(out, usize::MAX).retry_alone(after);
-}

@@ -32,7 +32,7 @@ mod tests;
 mod writer;
 
 pub(crate) use comment::{KEEP_ALIVE, encode_comment};
-pub(crate) use encode::{Encoded, Limits, encode, encode_retry};
+pub(crate) use encode::{Encoded, Limits, encode};
 pub use error::EventError;
 pub use event::Event;
 pub use id::EventId;

@@ -278,12 +278,6 @@ impl<'a> EventWriter<'a> {
         self.data_lines(&json)
     }
 
-    /// Writes the line for a reconnection time, and no more.
-    pub(super) fn retry_alone(mut self, after: Duration) {
-        self.retry_line(after);
-        self.ended = true;
-    }
-
     /// Writes the line for a reconnection time. Does not check for room.
     fn retry_line(&mut self, after: Duration) {
         self.out.truncate(self.whole);

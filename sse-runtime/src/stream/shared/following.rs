@@ -23,7 +23,6 @@ impl Shared {
             drop(state);
             return Err(SendError::Closed);
         }
-        state.write_due_retry();
         state.opened = true;
         state.source = Some(Attached { source, behind: false });
         wake(state);
@@ -126,19 +125,11 @@ impl State {
     }
 
     pub(super) fn forward(&mut self, blocks: &[u8], events: u64, last: Option<&dyn Display>) {
-        self.write_due_retry();
         self.buffer.extend_from_slice(blocks);
         self.events_queued += events;
         if let Some(last) = last {
             self.id_queued.known = true;
             self.id_queued.text = last.to_string();
-        }
-    }
-
-    /// Before events that were encoded without it: as a line of its own, it belongs to the next of them.
-    fn write_due_retry(&mut self) {
-        if let (true, Some(retry)) = (std::mem::take(&mut self.retry_due), self.meta.retry) {
-            crate::wire::encode_retry(retry, &mut self.buffer);
         }
     }
 }
