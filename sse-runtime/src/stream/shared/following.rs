@@ -1,6 +1,7 @@
 //! The side of a handler that follows topics: a source of shared frames in place of events of its own.
 
 use std::fmt::Display;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 
 use super::Shared;
@@ -25,6 +26,8 @@ impl Shared {
         }
         state.opened = true;
         state.source = Some(Attached { source, behind: false });
+        // Its wakers are the task's, so far: at the next poll it gets those that tell whose they are.
+        self.handler_woken.store(true, Ordering::Release);
         wake(state);
         Ok(())
     }
@@ -105,6 +108,12 @@ impl Shared {
 }
 
 impl State {
+    /// Whether there is a source that has, or will have, frames.
+    #[inline]
+    pub(super) fn is_live(&self) -> bool {
+        self.source.as_ref().is_some_and(|attached| !attached.behind)
+    }
+
     /// Notes the follower's waker; returns the one to drop.
     #[must_use]
     fn follow_waits(&mut self, cx: &Context<'_>) -> Option<Waker> {

@@ -57,6 +57,8 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     handler: Mutex<Option<HandlerFuture>>,
     closed: AtomicBool,
+    /// The handler's waker was called, while the body takes frames from a source.
+    handler_woken: AtomicBool,
     closing: Notify,
     started: Instant,
     keep_alive: Option<Duration>,
@@ -79,6 +81,7 @@ impl Shared {
             state: Mutex::new(State::new(meta, now)),
             handler: Mutex::new(None),
             closed: AtomicBool::new(false),
+            handler_woken: AtomicBool::new(false),
             closing: Notify::new(),
             started: now,
             keep_alive: deadlines::keep_alive(meta),

@@ -1,15 +1,16 @@
 //! The transport's side: the phase before the head, then the body.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
 use super::ending::{drop_quietly, log_failure, log_panic};
-use super::state::{Phase, State};
+use super::state::{Phase, State, wake};
 use super::{HandlerFuture, Shared};
 use crate::stream::disconnect::DisconnectReason;
 use crate::wire::KEEP_ALIVE;
@@ -117,27 +118,35 @@ impl Shared {
 
     /// Runs the handler and hands out everything that is queued as one frame.
     pub(crate) fn poll_body(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<Next> {
-        let may_go_on = {
-            let mut state = self.state();
-            if state.cut {
-                return Poll::Ready(Next::Cut);
-            }
-            state.blocked_since = None;
-            state.polling = true;
-            state.pace.begin();
-            state.ending.is_none() && !state.rests
-        };
-        let finished = if may_go_on { self.poll_handler(cx) } else { Poll::Pending };
         let mut state = self.state();
-        state.polling = false;
         if state.cut {
-            // Given up while the handler was polled.
-            drop(state);
-            self.drop_handler();
             return Poll::Ready(Next::Cut);
         }
-        if let Poll::Ready(finished) = &finished {
-            self.settle(&mut state, finished);
+        state.blocked_since = None;
+        // Outlives the lock: a response's parts are foreign code when they are dropped.
+        let mut _done_with = None;
+        if !self.handler_sleeps(&state) {
+            let (may_go_on, live) = (state.ending.is_none() && !state.rests, state.is_live());
+            state.polling = true;
+            state.pace.begin();
+            drop(state);
+            let finished = match (may_go_on, live) {
+                (true, false) => self.poll_handler(cx),
+                (true, true) => self.poll_handler_apart(),
+                (false, _) => Poll::Pending,
+            };
+            state = self.state();
+            state.polling = false;
+            if state.cut {
+                // Given up while the handler was polled.
+                drop(state);
+                self.drop_handler();
+                return Poll::Ready(Next::Cut);
+            }
+            if let Poll::Ready(finished) = finished {
+                self.settle(&mut state, &finished);
+                _done_with = Some(finished);
+            }
         }
         if let Some(reason) = state.ending {
             Self::say_bye(&mut state, reason);
@@ -194,7 +203,12 @@ impl Shared {
         }
         state.wait_for_task(cx);
         let ticking = state.ticking.is_some();
+        // Woken while it was polled, when nobody was woken for it.
+        let handler_next = state.is_live() && self.handler_woken.load(Ordering::Acquire);
         drop(state);
+        if handler_next {
+            cx.waker().wake_by_ref();
+        }
         if !ticking {
             self.keep_ticking();
         }
@@ -205,6 +219,19 @@ impl Shared {
     pub(crate) fn remaining(&self) -> Option<u64> {
         let state = self.state();
         state.said.then_some(state.buffer.len() as u64)
+    }
+
+    /// Whether only the source can have something new: then the handler, which follows it, need not be polled.
+    #[inline]
+    fn handler_sleeps(&self, state: &State) -> bool {
+        state.is_live() && state.ending.is_none() && !self.handler_woken.load(Ordering::Acquire)
+    }
+
+    /// Polls the handler with a waker that tells its wake-ups from those of the source.
+    fn poll_handler_apart(self: &Arc<Self>) -> Poll<Finished> {
+        self.handler_woken.swap(false, Ordering::Acquire);
+        let waker = Waker::from(Arc::clone(self));
+        self.poll_handler(&mut Context::from_waker(&waker))
     }
 
     fn poll_handler(&self, cx: &mut Context<'_>) -> Poll<Finished> {
@@ -226,6 +253,19 @@ impl Shared {
         };
         drop_quietly(slot.take());
         Poll::Ready(finished)
+    }
+}
+
+/// The waker of a handler whose stream takes its events from a source.
+impl Wake for Shared {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // Before the lock: a body that is being polled, and so is not woken, looks at this under the lock before it rests.
+        self.handler_woken.store(true, Ordering::Release);
+        wake(self.state());
     }
 }
 
