@@ -36,16 +36,32 @@ pub(crate) struct Connection {
     opened: Instant,
     /// When the socket last took bytes, in nanoseconds after `opened`.
     last_write: AtomicU64,
+    /// A stream has handed over bytes, and noted the time: the write that follows at once need not.
+    timed: AtomicBool,
 }
 
 impl Connection {
     /// Notes that the socket has taken bytes.
     pub(crate) fn note_write(&self) {
+        if self.timed.load(Ordering::Relaxed) {
+            self.timed.store(false, Ordering::Relaxed);
+            return;
+        }
         let nanos = u64::try_from(self.opened.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.last_write.store(nanos, Ordering::Relaxed);
     }
 
-    /// When the socket last took bytes.
+    /// Notes that the socket takes no bytes now: the next write is later than what was noted so far.
+    pub(crate) fn note_blocked(&self) {
+        self.timed.store(false, Ordering::Relaxed);
+    }
+
+    /// Notes that bytes for the socket have been handed over, at a time that their stream knows.
+    pub(crate) fn note_handed(&self) {
+        self.timed.store(true, Ordering::Relaxed);
+    }
+
+    /// When the socket last took bytes, as far as [`note_handed`](Self::note_handed) does not tell.
     pub(crate) fn last_write(&self) -> Instant {
         self.opened + Duration::from_nanos(self.last_write.load(Ordering::Relaxed))
     }
@@ -110,6 +126,7 @@ impl Connections {
             task: AtomicWaker::new(),
             opened: Instant::now(),
             last_write: AtomicU64::new(0),
+            timed: AtomicBool::new(false),
         });
         let key = self.open().insert(Arc::clone(&connection));
         Entry { connections: Arc::clone(self), connection, key }

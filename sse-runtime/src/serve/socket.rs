@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -34,11 +34,13 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    fn note(&self, written: io::Result<usize>) -> Poll<io::Result<usize>> {
-        if matches!(written, Ok(1..)) {
-            self.connection.note_write();
+    fn note(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match written {
+            Poll::Ready(Ok(1..)) => self.connection.note_write(),
+            Poll::Ready(_) => {}
+            Poll::Pending => self.connection.note_blocked(),
         }
-        Poll::Ready(written)
+        written
     }
 }
 
@@ -54,7 +56,7 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.tcp).poll_write(cx, bytes));
+        let written = Pin::new(&mut self.tcp).poll_write(cx, bytes);
         self.note(written)
     }
 
@@ -63,7 +65,7 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.tcp).poll_write_vectored(cx, slices));
+        let written = Pin::new(&mut self.tcp).poll_write_vectored(cx, slices);
         self.note(written)
     }
 

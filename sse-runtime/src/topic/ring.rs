@@ -223,11 +223,13 @@ impl Ring {
             return Slab::new();
         }
         self.floor = seq;
-        if self.marks.is_empty() {
-            // An ordinal for what is missing: whoever waits for the next event finds itself behind.
-            self.base += 1;
-            self.tail_first = self.base;
+        if !self.marks.is_empty() {
+            // Whoever waits has seen what is left, which is newer.
+            return Slab::new();
         }
+        // An ordinal for what is missing: whoever waits for the next event finds itself behind.
+        self.base += 1;
+        self.tail_first = self.base;
         self.take_waiting()
     }
 

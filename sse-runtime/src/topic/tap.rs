@@ -14,11 +14,28 @@ pub(super) struct Tap {
     topic: Arc<TopicState>,
     reached: Reached,
     token: Option<Token>,
+    waits: Option<Waits>,
+}
+
+/// What was true when the waker was last put into the ring. As long as it is, there is nothing new, and the waker is
+/// there: an event would have made the topic's newest another one, and taken the waker out to wake it.
+#[derive(PartialEq, Eq)]
+struct Waits {
+    newest: u64,
+    // The addresses tell wakers apart, because the one in the ring keeps its own from being used again.
+    waker: (usize, usize),
+}
+
+impl Waits {
+    fn new(newest: u64, waker: &Waker) -> Self {
+        let address = (waker.data().addr(), std::ptr::from_ref(waker.vtable()).addr());
+        Self { newest, waker: address }
+    }
 }
 
 impl Tap {
     pub(super) fn new(hub: Hub, topic: Arc<TopicState>, reached: Reached) -> Self {
-        Self { hub, topic, reached, token: None }
+        Self { hub, topic, reached, token: None, waits: None }
     }
 }
 
@@ -28,6 +45,10 @@ impl Source for Tap {
         cx: &mut Context<'_>,
         replaced: &mut Option<Waker>,
     ) -> Poll<Option<SharedFrame>> {
+        // A body is asked once more after its frame was written: without the lock, for that.
+        if self.waits.as_ref().is_some_and(|waits| *waits == Waits::new(self.topic.newest(), cx.waker())) {
+            return Poll::Pending;
+        }
         let mut ring = self.topic.ring();
         match ring.read(&mut self.reached.next, self.reached.seq) {
             Found::Frame { bytes, events, last } => {
@@ -37,6 +58,7 @@ impl Source for Tap {
             Found::Behind => Poll::Ready(None),
             Found::Nothing => {
                 *replaced = ring.wait(&mut self.token, cx.waker());
+                self.waits = Some(Waits::new(self.topic.newest(), cx.waker()));
                 Poll::Pending
             }
         }

@@ -157,6 +157,7 @@ impl Shared {
         }
         if !state.buffer.is_empty() {
             let frame = state.take();
+            self.note_handed();
             let senders = std::mem::take(&mut state.senders);
             let ticking = state.ticking.is_some();
             drop(state);
@@ -176,6 +177,7 @@ impl Shared {
         let mut replaced = None;
         match state.poll_source(cx, &mut replaced) {
             Pulled::Frame(frame) => {
+                self.note_handed();
                 let ticking = state.ticking.is_some();
                 drop(state);
                 if !ticking {
@@ -219,6 +221,13 @@ impl Shared {
     pub(crate) fn remaining(&self) -> Option<u64> {
         let state = self.state();
         state.said.then_some(state.buffer.len() as u64)
+    }
+
+    /// Tells the connection that the stream has just noted the time.
+    fn note_handed(&self) {
+        if let Some(connection) = &self.connection {
+            connection.note_handed();
+        }
     }
 
     /// Whether only the source can have something new: then the handler, which follows it, need not be polled.
