@@ -245,6 +245,7 @@ impl Ring {
         self.base + self.marks.len() as u64
     }
 
+    #[inline]
     fn mark(&self, ordinal: u64) -> Option<&Mark> {
         self.marks.get(usize::try_from(ordinal.checked_sub(self.base)?).ok()?)
     }
@@ -255,11 +256,14 @@ impl Ring {
         if *next < self.base {
             return Found::Behind;
         }
-        if self.mark(*next).is_some_and(|mark| mark.seq <= seen) {
+        let Some(mut mark) = self.mark(*next) else { return Found::Nothing };
+        if mark.seq <= seen {
             // It has come from another node, which was ahead of this one.
             *next = self.ordinal_after(seen);
+            let Some(first_unseen) = self.mark(*next) else { return Found::Nothing };
+            mark = first_unseen;
         }
-        let Some(start) = self.mark(*next).map(|mark| mark.start as usize) else { return Found::Nothing };
+        let start = mark.start as usize;
         if *next >= self.tail_first {
             self.seal();
         }
@@ -273,14 +277,16 @@ impl Ring {
     }
 
     /// The sealed chunk that an event is in, and the first ordinal after it.
+    #[inline]
     fn chunk_of(&self, ordinal: u64) -> (usize, u64) {
-        let newest = self.chunks.len().saturating_sub(1);
-        let index = match self.chunks.back() {
+        match self.chunks.back() {
             // Nearly every subscriber is here.
-            Some(chunk) if chunk.first <= ordinal => newest,
-            _ => self.chunks.partition_point(|chunk| chunk.first <= ordinal).saturating_sub(1),
-        };
-        (index, self.chunks.get(index + 1).map_or(self.tail_first, |chunk| chunk.first))
+            Some(chunk) if chunk.first <= ordinal => (self.chunks.len() - 1, self.tail_first),
+            _ => {
+                let after = self.chunks.partition_point(|chunk| chunk.first <= ordinal);
+                (after.saturating_sub(1), self.chunks.get(after).map_or(self.tail_first, |chunk| chunk.first))
+            }
+        }
     }
 
     /// The events with numbers after `seen` up to `until`, cut out one by one; only the newest of each key, if so

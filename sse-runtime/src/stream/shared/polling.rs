@@ -224,6 +224,7 @@ impl Shared {
     }
 
     /// Tells the connection that the stream has just noted the time.
+    #[inline]
     fn note_handed(&self) {
         if let Some(connection) = &self.connection {
             connection.note_handed();
@@ -307,6 +308,7 @@ impl State {
         }
     }
 
+    #[inline]
     fn wait_for_task(&mut self, cx: &Context<'_>) {
         match &mut self.task {
             Some(task) => task.clone_from(cx.waker()),
