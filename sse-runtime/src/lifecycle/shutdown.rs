@@ -219,7 +219,12 @@ impl Shutdowns {
         Self { layer: layer.cloned(), server: server.filter(|server| !is_layer(server)).cloned() }
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Shutdown> {
+    /// Asks each, in places of their own.
+    pub(crate) fn each<T>(&self, ask: impl Fn(&Shutdown) -> Option<T>) -> [Option<T>; 2] {
+        [self.layer.as_ref().and_then(&ask), self.server.as_ref().and_then(&ask)]
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Shutdown> {
         self.layer.iter().chain(&self.server)
     }
 

@@ -1,6 +1,10 @@
 //! What a handler may return.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use axum::response::{IntoResponse, Response};
+use pin_project_lite::pin_project;
 
 use crate::stream::HandlerFuture;
 
@@ -20,7 +24,23 @@ pub trait Outcome: Sized {
     where
         F: Future<Output = Self> + Send + 'static,
     {
-        Box::pin(async move { handler.await.outcome() })
+        Box::pin(Run { handler })
+    }
+}
+
+pin_project! {
+    /// A handler's future, and what becomes of its result. An `async` block would keep room for the handler twice.
+    struct Run<F> {
+        #[pin]
+        handler: F,
+    }
+}
+
+impl<F: Future<Output: Outcome>> Future for Run<F> {
+    type Output = Result<(), Box<Response>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().handler.poll(cx).map(Outcome::outcome)
     }
 }
 

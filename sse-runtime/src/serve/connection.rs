@@ -1,16 +1,16 @@
 //! One accepted connection.
 
 use std::convert::Infallible;
-use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
+use axum::response::Response;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -18,12 +18,15 @@ use hyper::server::conn::http1;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use pin_project_lite::pin_project;
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
 use super::socket::Socket;
-use crate::lifecycle::{Connection, Entry, Order, ServerShutdown};
+#[cfg(feature = "http2")]
+use crate::lifecycle::{Connection, ServerShutdown};
+use crate::lifecycle::{Entry, Order};
 
 /// How long an HTTP/2 connection may be silent before the peer is asked for a sign of life.
 #[cfg(feature = "http2")]
@@ -32,7 +35,24 @@ const PING: Duration = Duration::from_secs(20);
 /// How long a draining server waits for the first request of a connection that it has accepted.
 const FIRST_REQUEST_GRACE: Duration = Duration::from_millis(100);
 
+/// What a request becomes. In a box of its own, which is gone when the response begins: hyper keeps the place of it for as
+/// long as the connection lives.
+type Answering = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
 /// Serves a connection until it ends, or is told to.
+#[cfg(not(feature = "http2"))]
+pub(super) fn drive(
+    tcp: TcpStream,
+    peer: SocketAddr,
+    app: Router,
+    entry: Entry,
+    header_read_timeout: Duration,
+) -> impl Future<Output = ()> {
+    over_http1(tcp, peer, app, entry, header_read_timeout)
+}
+
+/// Serves a connection until it ends, or is told to.
+#[cfg(feature = "http2")]
 pub(super) async fn drive(
     tcp: TcpStream,
     peer: SocketAddr,
@@ -40,89 +60,127 @@ pub(super) async fn drive(
     entry: Entry,
     header_read_timeout: Duration,
 ) {
-    #[cfg(feature = "http2")]
-    let Some(is_http2) = speaks_http2(&tcp, &entry.connection, header_read_timeout).await else { return };
-    #[cfg(not(feature = "http2"))]
-    let is_http2 = false;
-
-    let connection = Arc::clone(&entry.connection);
-    let service = service_fn(move |request: Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        let extensions = request.extensions_mut();
-        extensions.insert(ConnectInfo(peer));
-        connection.note_request();
-        if is_http2 {
-            // One stream of many must not cut the connection for the others.
-            extensions.insert(ServerShutdown(connection.shutdown.clone()));
-        } else {
-            extensions.insert(Arc::clone(&connection));
-        }
-        let mut app = app.clone();
-        // A router is always ready, and its calls cannot fail.
-        async move { Ok::<_, Infallible>(app.call(request).await.unwrap_or_else(|never| match never {})) }
-    });
-
-    let socket = TokioIo::new(Socket { tcp, connection: Arc::clone(&entry.connection) });
-    #[cfg(feature = "http2")]
-    if is_http2 {
-        let mut builder = http2::Builder::new(hyper_util::rt::TokioExecutor::new());
-        builder.timer(TokioTimer::new()).keep_alive_interval(PING);
-        let served = pin!(builder.serve_connection(socket, service));
-        let limit = Some(header_read_timeout);
-        return attend(served, http2::Connection::graceful_shutdown, &entry.connection, peer, limit).await;
+    // Boxed: the task would have room for both, and for what only the question needs.
+    match Box::pin(speaks_http2(&tcp, &entry.connection, header_read_timeout)).await {
+        Some(true) => Box::pin(over_http2(tcp, peer, app, entry, header_read_timeout)).await,
+        Some(false) => Box::pin(over_http1(tcp, peer, app, entry, header_read_timeout)).await,
+        None => {}
     }
+}
 
+fn over_http1(
+    tcp: TcpStream,
+    peer: SocketAddr,
+    app: Router,
+    entry: Entry,
+    header_read_timeout: Duration,
+) -> impl Future<Output = ()> {
+    let connection = Arc::clone(&entry.connection);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        connection.note_request();
+        request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(Arc::clone(&connection));
+        answer(&app, request)
+    });
+    let socket = TokioIo::new(Socket { tcp, connection: Arc::clone(&entry.connection) });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(header_read_timeout);
-    let served = pin!(builder.serve_connection(socket, service).with_upgrades());
+    let served = builder.serve_connection(socket, service).with_upgrades();
     // hyper sees to it that a request head is complete in time.
-    attend(served, http1::UpgradeableConnection::graceful_shutdown, &entry.connection, peer, None).await;
+    attend(served, http1::UpgradeableConnection::graceful_shutdown, entry, peer, None)
+}
+
+#[cfg(feature = "http2")]
+fn over_http2(
+    tcp: TcpStream,
+    peer: SocketAddr,
+    app: Router,
+    entry: Entry,
+    header_read_timeout: Duration,
+) -> impl Future<Output = ()> {
+    let connection = Arc::clone(&entry.connection);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        connection.note_request();
+        request.extensions_mut().insert(ConnectInfo(peer));
+        // Not the connection: one stream of many must not cut it for the others.
+        request.extensions_mut().insert(ServerShutdown(connection.shutdown.clone()));
+        answer(&app, request)
+    });
+    let socket = TokioIo::new(Socket { tcp, connection: Arc::clone(&entry.connection) });
+    let mut builder = http2::Builder::new(hyper_util::rt::TokioExecutor::new());
+    builder.timer(TokioTimer::new()).keep_alive_interval(PING);
+    let served = builder.serve_connection(socket, service);
+    attend(served, http2::Connection::graceful_shutdown, entry, peer, Some(header_read_timeout))
+}
+
+fn answer(app: &Router, request: Request<Incoming>) -> Answering {
+    // A router is always ready, and its calls cannot fail.
+    Box::pin(app.clone().call(request.map(Body::new)))
 }
 
 /// Polls a connection, and passes on what it is told from outside. Without a request in `limit` it ends.
-async fn attend<C>(
-    mut served: Pin<&mut C>,
+fn attend<C>(
+    served: C,
     drain: fn(Pin<&mut C>),
-    connection: &Connection,
+    entry: Entry,
     peer: SocketAddr,
     limit: Option<Duration>,
-) where
-    C: Future<Output = hyper::Result<()>>,
-{
-    let mut first_request = limit.map(|limit| Box::pin(sleep(limit)));
-    let mut grace: Option<Pin<Box<Sleep>>> = None;
-    let mut draining = false;
-    let ended = poll_fn(|cx| {
+) -> Attended<C> {
+    let first_request = limit.map(|limit| Box::pin(sleep(limit)));
+    Attended { served, drain, entry, peer, first_request, grace: None, draining: false }
+}
+
+pin_project! {
+    /// A connection that is listening to orders. A type of its own, because ten thousand of them lie in memory: an
+    /// `async fn` keeps room for its arguments beside what it made of them.
+    struct Attended<C> {
+        #[pin]
+        served: C,
+        drain: fn(Pin<&mut C>),
+        entry: Entry,
+        peer: SocketAddr,
+        first_request: Option<Pin<Box<Sleep>>>,
+        grace: Option<Pin<Box<Sleep>>>,
+        draining: bool,
+    }
+}
+
+impl<C: Future<Output = hyper::Result<()>>> Future for Attended<C> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        let connection = &this.entry.connection;
         loop {
             let order = connection.order(cx);
             if order == Order::Cut {
-                return Poll::Ready(Ok(()));
+                return Poll::Ready(());
             }
-            if let Poll::Ready(ended) = served.as_mut().poll(cx) {
-                return Poll::Ready(ended);
+            if let Poll::Ready(ended) = this.served.as_mut().poll(cx) {
+                if let Err(error) = ended {
+                    tracing::debug!(peer = %this.peer, %error, "connection ended in an error");
+                }
+                return Poll::Ready(());
             }
             if connection.has_asked() {
-                first_request = None;
-            } else if let Some(limit) = &mut first_request {
+                *this.first_request = None;
+            } else if let Some(limit) = this.first_request {
                 if limit.as_mut().poll(cx).is_ready() {
-                    return Poll::Ready(Ok(()));
+                    return Poll::Ready(());
                 }
             }
-            if draining || order == Order::Serve {
+            if *this.draining || order == Order::Serve {
                 return Poll::Pending;
             }
             // hyper closes a connection on which nothing was asked yet. Its request may be on the way, from a client
             // that was just accepted and has done nothing wrong; but what has not come by then is not waited for.
             if !connection.has_asked() {
-                let grace = grace.get_or_insert_with(|| Box::pin(sleep(FIRST_REQUEST_GRACE)));
-                return grace.as_mut().poll(cx).map(Ok);
+                let grace = this.grace.get_or_insert_with(|| Box::pin(sleep(FIRST_REQUEST_GRACE)));
+                return grace.as_mut().poll(cx);
             }
-            draining = true;
-            drain(served.as_mut());
+            *this.draining = true;
+            (this.drain)(this.served.as_mut());
         }
-    });
-    if let Err(error) = ended.await {
-        tracing::debug!(%peer, %error, "connection ended in an error");
     }
 }
 

@@ -131,25 +131,14 @@ impl<E> Sse<E> {
             }
         }
         let stream: &'a dyn Hidden = &**self.hidden();
-        Follow { following: Box::pin(follow(stream, hub, followed, stranger)) }
+        if let (Some(stranger), Some(first)) = (stranger, followed.first()) {
+            let error = FollowError::DifferentHubs(first.topic.name.to_string(), stranger);
+            return Follow { following: Box::pin(std::future::ready(Err(error.into()))) };
+        }
+        let mut follower = Follower::new(stream.shared(), hub, followed);
+        // By reference: it lies in every following stream's memory, and should lie there once.
+        Follow { following: Box::pin(async move { follower.run().await }) }
     }
-}
-
-async fn follow(
-    stream: &dyn Hidden,
-    hub: Option<Hub>,
-    followed: Vec<Followed>,
-    stranger: Option<String>,
-) -> Result<(), SendError> {
-    let stream = stream.shared();
-    if let (Some(stranger), Some(first)) = (stranger, followed.first()) {
-        return Err(FollowError::DifferentHubs(first.topic.name.to_string(), stranger).into());
-    }
-    if !stream.begin_following() {
-        return Err(FollowError::AlreadyFollowing.into());
-    }
-    let follower = Follower::new(stream, hub, followed);
-    follower.run().await
 }
 
 /// Follows topics; see [`Sse::follow`].

@@ -33,6 +33,8 @@ pub(super) struct Follower<'a> {
     /// Up to here everything was sent, of all topics.
     seen: u64,
     pick: Pick,
+    /// It is the one that follows, of those that this stream may have.
+    follows: bool,
     live: bool,
     /// The client was too slow, and its stream is about to end.
     ended: bool,
@@ -53,6 +55,11 @@ struct Branch {
 impl Branch {
     fn name(&self) -> String {
         self.followed.topic.name.to_string()
+    }
+
+    /// Whether there may be events for it up to the number `until`.
+    fn lacks(&self, until: u64) -> bool {
+        self.seen < until && self.seen < self.followed.topic.newest()
     }
 
     fn failed(&self, source: EngineError) -> FollowError {
@@ -80,20 +87,22 @@ impl<'a> Follower<'a> {
             newest: 0,
         };
         let topics = followed.into_iter().map(branch).collect();
-        Self { stream, hub, topics, seen: 0, pick: Pick::All, live: false, ended: false }
+        Self { stream, hub, topics, seen: 0, pick: Pick::All, follows: false, live: false, ended: false }
     }
 
-    pub(super) async fn run(mut self) -> Result<(), SendError> {
+    pub(super) async fn run(&mut self) -> Result<(), SendError> {
+        if !self.stream.begin_following() {
+            return Err(FollowError::AlreadyFollowing.into());
+        }
+        self.follows = true;
         let Some(hub) = self.hub.clone() else {
             self.stream.open()?;
             poll_fn(|cx| self.stream.poll_over(cx)).await;
             return Err(SendError::Closed);
         };
-        for branch in &self.topics {
-            hub.0.open(&branch.followed.topic).await.map_err(|error| branch.failed(error))?;
-        }
-        let start = self.start(&hub.0).await?;
-        self.begin(&hub.0, start).await?;
+        // In a box that is gone when this is done, as all that is seldom needed here: a stream spends its life in `news`,
+        // or in its body.
+        Box::pin(self.set_out(&hub.0)).await?;
         self.live = true;
         loop {
             if self.ended {
@@ -106,10 +115,23 @@ impl<'a> Follower<'a> {
                     continue;
                 }
             }
-            if !self.round(&hub.0).await? {
+            poll_fn(|cx| self.stream.poll_room(cx)).await?;
+            // Before the rings are read: what is below this number is in them.
+            let until = hub.0.arrived();
+            if self.seen >= until {
                 self.news().await?;
+            } else if !self.round(&hub.0, until) {
+                Box::pin(self.round_with_engine(&hub.0, until)).await?;
             }
         }
+    }
+
+    async fn set_out(&mut self, hub: &HubState) -> Result<(), SendError> {
+        for branch in &self.topics {
+            hub.open(&branch.followed.topic).await.map_err(|error| branch.failed(error))?;
+        }
+        let start = self.start(hub).await?;
+        self.begin(hub, start).await
     }
 
     /// From what the client says and what is kept, to where the stream begins.
@@ -261,39 +283,44 @@ impl Follower<'_> {
 
 /// In rounds.
 impl Follower<'_> {
-    /// Sends the next events of all topics, in the order of their numbers. Whether there were any.
-    async fn round(&mut self, hub: &HubState) -> Result<bool, SendError> {
-        poll_fn(|cx| self.stream.poll_room(cx)).await?;
-        // Before the rings are read: what is below this number is in them.
-        let until = hub.arrived();
-        if self.seen >= until {
-            self.pick = Pick::All;
-            return Ok(false);
+    /// Sends the next events of all topics up to the number `until`, or the first part of them, in the order of their
+    /// numbers. Not if a ring does not have them any more; then it says so.
+    fn round(&mut self, hub: &HubState, until: u64) -> bool {
+        let mut covered = until;
+        let mut events: Vec<(usize, Single)> = Vec::new();
+        for (index, branch) in self.topics.iter().enumerate().filter(|(_, branch)| branch.lacks(until)) {
+            let singles = branch.followed.topic.ring().read_singles(branch.seen, until, self.pick, ROUND);
+            let Some(singles) = singles else { return false };
+            covered = covered.min(singles.covered);
+            events.extend(singles.events.into_iter().map(|event| (index, event)));
         }
+        self.send(hub, events, covered, until);
+        true
+    }
+
+    /// The same, with what the engine still has; if it has not either, the client is behind.
+    async fn round_with_engine(&mut self, hub: &HubState, until: u64) -> Result<(), SendError> {
         let mut covered = until;
         let mut events: Vec<(usize, Single)> = Vec::new();
         for index in 0..self.topics.len() {
-            let Some(branch) = self.topics.get(index) else { break };
-            if branch.seen >= until || branch.followed.topic.newest() <= branch.seen {
-                continue;
-            }
-            match self.read(hub, branch, branch.seen, until, self.pick).await? {
-                Some(singles) => {
-                    covered = covered.min(singles.covered);
-                    events.extend(singles.events.into_iter().map(|event| (index, event)));
-                }
-                None => {
-                    self.behind(hub, index);
-                    return Ok(true);
-                }
-            }
+            let Some(branch) = self.topics.get(index).filter(|branch| branch.lacks(until)) else { continue };
+            let Some(singles) = self.read(hub, branch, branch.seen, until, self.pick).await? else {
+                self.behind(hub, index);
+                return Ok(());
+            };
+            covered = covered.min(singles.covered);
+            events.extend(singles.events.into_iter().map(|event| (index, event)));
         }
-        self.send(hub, events, covered);
-        Ok(true)
+        self.send(hub, events, covered, until);
+        Ok(())
     }
 
     /// Sends events of several topics, those up to the number `covered`, in the order of their numbers.
-    fn send(&mut self, hub: &HubState, mut events: Vec<(usize, Single)>, covered: u64) {
+    fn send(&mut self, hub: &HubState, mut events: Vec<(usize, Single)>, covered: u64, until: u64) {
+        if covered == until {
+            // It has caught up, and keeps up until further notice.
+            self.pick = Pick::All;
+        }
         events.retain(|(_, event)| event.seq <= covered);
         events.sort_unstable_by_key(|(_, event)| event.seq);
         self.set_seen(covered);
@@ -321,20 +348,28 @@ impl Follower<'_> {
         until: u64,
         pick: Pick,
     ) -> Result<Option<Singles>, SendError> {
+        let in_ring = branch.followed.topic.ring().read_singles(after, until, pick, ROUND);
+        match in_ring {
+            Some(singles) => Ok(Some(singles)),
+            None => Self::read_engine(hub, branch, after, until).await,
+        }
+    }
+
+    async fn read_engine(
+        hub: &HubState,
+        branch: &Branch,
+        after: u64,
+        until: u64,
+    ) -> Result<Option<Singles>, SendError> {
         let topic = &branch.followed.topic;
-        let floor = {
-            let mut ring = topic.ring();
-            if let Some(singles) = ring.read_singles(after, until, pick, ROUND) {
-                return Ok(Some(singles));
-            }
-            ring.floor()
-        };
-        let page = hub.engine.read(&topic.name, after, floor.min(until)).await;
+        // What is above it is in the ring.
+        let until = topic.ring().floor().min(until);
+        let page = hub.engine.read(&topic.name, after, until).await;
         let records = match page.map_err(|error| branch.failed(error))? {
             Page::Evicted => return Ok(None),
             Page::Records(records) => records,
         };
-        let covered = records.last().map_or(floor.min(until), |record| record.seq);
+        let covered = records.last().map_or(until, |record| record.seq);
         let events = records.into_iter().map(|record| {
             let mut bytes = BytesMut::from(format!("id: {}\n", hub.position(record.seq)).as_bytes());
             bytes.extend_from_slice(&record.block);
@@ -422,7 +457,7 @@ impl Follower<'_> {
                 self.behind(hub, index);
             }
         }
-        self.send(hub, events, until);
+        self.send(hub, events, until, until);
     }
 }
 
@@ -430,6 +465,9 @@ impl Drop for Follower<'_> {
     /// A handler that stops following goes on with its client knowing everything up to now: the last event, perhaps,
     /// because of which it stops.
     fn drop(&mut self) {
+        if !self.follows {
+            return;
+        }
         for branch in &mut self.topics {
             if let Some(token) = branch.token.take() {
                 let waker = branch.followed.topic.ring().forget(token);

@@ -85,7 +85,7 @@ impl Shared {
                     self.asked.id().map(str::to_owned)
                 },
             };
-            state.over = Some(disconnect.clone());
+            state.over = Some(Box::new(disconnect.clone()));
             state.buffer = BytesMut::new();
             (
                 disconnect,

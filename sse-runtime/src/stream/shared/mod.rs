@@ -89,12 +89,14 @@ impl Shared {
             shutdowns,
             connection,
         });
-        for shutdown in shared.shutdowns.iter() {
-            match shutdown.register(&shared) {
-                Some(registration) => shared.state().registrations.push(registration),
-                None => shared.end(DisconnectReason::ServerShutdown),
+        let registrations = shared.shutdowns.each(|shutdown| {
+            let registration = shutdown.register(&shared);
+            if registration.is_none() {
+                shared.end(DisconnectReason::ServerShutdown);
             }
-        }
+            registration
+        });
+        shared.state().registrations = registrations;
         shared
     }
 

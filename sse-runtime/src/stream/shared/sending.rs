@@ -84,7 +84,7 @@ impl Shared {
             None => state.hooks.push(hook),
             Some(disconnect) => {
                 drop(state);
-                hook.run(disconnect, &self.shutdowns);
+                hook.run(*disconnect, &self.shutdowns);
             }
         }
     }

@@ -63,8 +63,9 @@ pub(super) struct State {
     /// The epoch and the number at which the last follower left off.
     pub(super) followed: Option<(u64, u64)>,
     pub(super) ticking: Option<(Arc<Ticker>, Key)>,
-    pub(super) registrations: Vec<Registration>,
-    pub(super) over: Option<Disconnect>,
+    /// With the shutdowns that can end it.
+    pub(super) registrations: [Option<Registration>; 2],
+    pub(super) over: Option<Box<Disconnect>>,
 }
 
 /// An event id whose memory is used again: ids change with every event.
@@ -114,7 +115,7 @@ impl State {
             follower: None,
             followed: None,
             ticking: None,
-            registrations: Vec::new(),
+            registrations: [None, None],
             over: None,
         }
     }
@@ -211,6 +212,10 @@ impl State {
     /// Everything that is queued, as one frame.
     pub(super) fn take(&mut self) -> Bytes {
         let frame = self.buffer.split().freeze();
+        if self.source.is_some() {
+            // Seldom needed beside a source: what is left of it need not lie there for the life of the stream.
+            self.buffer = BytesMut::new();
+        }
         self.note_handed(frame.len());
         self.events_handed = self.events_queued;
         if self.id_queued.known {
