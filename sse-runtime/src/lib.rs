@@ -24,6 +24,8 @@
 //! - [`sse_route`] makes the route, [`routes!`] collects routes into an `axum::Router`, [`serve`] runs it; plain
 //!   `axum::serve` does too (then see [`Shutdown`]).
 //! - [`Sse`] is the handle that a handler sends with; [`Event`] an event with a name, an id, a reconnection time.
+//! - [`Hub`], [`Topic`] and [`Sse::follow`]: publish once, and every browser gets it, also one that comes back; see
+//!   [`guide::topics_and_resume`].
 //! - [`Error`] is for handlers that have no error type of their own.
 //! - The feature `testing` brings a `TestClient`, which runs routes in-process, on tokio's paused clock.
 //!
@@ -44,15 +46,16 @@
 //! |---|---|
 //! | the handler fails or panics, nothing was sent yet | its HTTP response; 500 for a panic |
 //! | the handler fails or panics later | `event: failure`, data `{"reason":"HandlerError"}` or `"HandlerPanic"`, with a `message` if the error [allows it](PublicMessage); then the end |
-//! | the server shuts down, or the stream reaches its `max_age` | `event: sse-bye` with a `retry` of its own, data `{"reason":"ServerShutdown"}` or `"MaxAge"`; then the end |
+//! | the server shuts down, the stream reaches its `max_age`, or its client is too slow for a topic | `event: sse-bye` with a `retry` of its own, data `{"reason":"ServerShutdown"}`, `"MaxAge"` or `"SlowClient"`; then the end |
 //! | [`Sse::finish`], or the handler returns `Ok` on a route with `end = "name"` | `event: name` (`end` by default), `id: sse-end`, data `{}`; then the end |
 //! | it reconnects with `Last-Event-ID: sse-end` | 204, the handler does not run |
+//! | a stream follows topics | `sse-open`, `sse-reset`, `sse-gap`, see [the guide](guide::topics_and_resume) |
 //! | silence | a line `:` |
 //! | a path parameter or an extractor refuses | 400 or what the extractor answers |
 //! | `Accept` refuses `text/event-stream` | 406 |
 //! | HEAD | the headers, the handler does not run |
 //!
-//! On `bare` routes there is neither `failure` nor `sse-bye`, and no 406.
+//! On `bare` routes there is none of these events, and no 406.
 //!
 //! An `EventSource` reconnects after every end of a stream but a 204 or another status than 200, so after `failure` and
 //! `sse-bye` it comes back by itself. A page that wants to know listens for the names:
@@ -86,6 +89,7 @@
 
 pub mod engine;
 mod error;
+pub mod guide;
 mod lifecycle;
 mod route;
 mod serve;

@@ -111,7 +111,7 @@ impl<'a> Follower<'a> {
             }
             if self.pick == Pick::All {
                 if let Some(next) = self.next_in_ring() {
-                    self.from_ring(&hub, next).await?;
+                    self.through_body(&hub, next).await?;
                     continue;
                 }
             }
@@ -264,7 +264,7 @@ impl Follower<'_> {
     }
 
     /// Leaves the stream to its body, until that is behind.
-    async fn from_ring(&mut self, hub: &Hub, from: Reached) -> Result<(), SendError> {
+    async fn through_body(&mut self, hub: &Hub, from: Reached) -> Result<(), SendError> {
         let [branch] = self.topics.as_slice() else { return Ok(()) };
         let tap = Tap::new(hub.clone(), Arc::clone(&branch.followed.topic), from);
         self.stream.attach(Box::new(tap))?;

@@ -96,8 +96,8 @@ impl Hub {
         self.0.counters.stats(topics, subscribers, self.0.retention.held())
     }
 
-    pub(super) fn in_process(engine: Arc<Memory>, settings: Settings) -> Self {
-        let state = HubState::new(Arc::clone(&engine) as Arc<dyn Engine>, settings);
+    pub(super) fn in_process(engine: &Arc<Memory>, settings: Settings) -> Self {
+        let state = HubState::new(Arc::clone(engine) as Arc<dyn Engine>, settings);
         state.begun(engine.begin(Feed::new(&(Arc::clone(&state) as Arc<dyn Receiver>))));
         Self(state)
     }
@@ -166,7 +166,7 @@ impl HubState {
         for topic in let_go {
             self.retention.change(&topic, |ring| {
                 while ring.oldest().is_some() {
-                    ring.evict_one()
+                    ring.evict_one();
                 }
             });
             self.engine.close(&topic.name);

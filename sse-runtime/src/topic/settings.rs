@@ -112,7 +112,7 @@ impl HubBuilder<Memory> {
     /// The hub.
     #[must_use]
     pub fn build(self) -> Hub {
-        Hub::in_process(Arc::new(self.engine), self.settings)
+        Hub::in_process(&Arc::new(self.engine), self.settings)
     }
 }
 

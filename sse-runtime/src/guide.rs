@@ -1,0 +1,4 @@
+//! Longer texts, each on one thing.
+
+#[doc = include_str!("../docs/topics_and_resume.md")]
+pub mod topics_and_resume {}
