@@ -108,7 +108,7 @@ pub use stream::{Disconnect, DisconnectReason, Opening, SendAll, Sending, Sse};
 pub use topic::{
     Follow, FollowError, Hub, HubBuilder, HubStats, PublishError, Publishing, ResetReason, Topic,
 };
-pub use wire::{Event, EventError, EventId, EventName, EventWriter, Message, Outgoing, SseEvent};
+pub use wire::{AsJson, Event, EventError, EventId, EventName, EventWriter, Message, Outgoing, SseEvent};
 
 #[doc = include_str!("route/sse_route.md")]
 pub use sse_macros::sse_route;

@@ -12,7 +12,7 @@ use super::hidden::Hidden;
 use super::hook::Hook;
 use super::sending::{Opening, SendAll, Sending};
 use super::shared::Shared;
-use crate::wire::{Json, Message, Outgoing};
+use crate::wire::{AsJson, Message, Outgoing};
 
 /// The sending side of one client's stream: the first argument of every [`sse_route`](crate::sse_route) function.
 ///
@@ -200,7 +200,7 @@ impl Sse {
     /// # Errors and cancel safety
     /// As for [`send`](Self::send); also if `value` cannot be serialized.
     pub fn send_json<T: Serialize>(&self, value: T) -> Sending<'_, T> {
-        Sending { stream: &*self.stream, event: value, act: |value, admitted| admitted.send(&Json(value)) }
+        Sending { stream: &*self.stream, event: value, act: |value, admitted| admitted.send(&AsJson(value)) }
     }
 }
 

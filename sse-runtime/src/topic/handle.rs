@@ -4,11 +4,13 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::hub::Hub;
 use super::publishing::Publishing;
 use super::snapshot::{self, Hook};
 use super::state::TopicState;
-use crate::wire::{EventId, Message, Outgoing, SseEvent};
+use crate::wire::{AsJson, EventId, Message, Outgoing, SseEvent};
 
 /// One topic of a [`Hub`]: publish on it from anywhere, follow it from a route.
 ///
@@ -63,8 +65,8 @@ impl<E> Topic<E> {
     /// # Cancel safety
     /// If the future is dropped before it was polled, nothing is published. If it is dropped later, the outcome is
     /// unknown; in memory it is ready with its first poll.
-    pub fn publish<T: Outgoing<E>>(&self, event: T) -> Publishing<'_, E, T> {
-        Publishing::new(&self.hub, &self.state, event)
+    pub fn publish<T: Outgoing<E>>(&self, event: T) -> Publishing<'_, T> {
+        Publishing::new::<E>(&self.hub, &self.state, event)
     }
 
     /// How many streams of this process follow the topic now.
@@ -127,6 +129,17 @@ impl<E: SseEvent> Topic<E> {
     {
         self.snapshot = Some(snapshot::hook::<E, _, _, _>(hook));
         self
+    }
+}
+
+impl Topic {
+    /// Publishes `value` as JSON: an event without a name, its data the compact JSON text. For a name, publish
+    /// [`Event::json`](crate::Event::json).
+    ///
+    /// # Errors and cancel safety
+    /// As for [`publish`](Self::publish); also if `value` cannot be serialized.
+    pub fn publish_json<T: Serialize>(&self, value: T) -> Publishing<'_, AsJson<T>> {
+        self.publish(AsJson(value))
     }
 }
 

@@ -1,7 +1,6 @@
 //! Publishing one event: encode it once, and hand it to the engine.
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -11,7 +10,7 @@ use pin_project_lite::pin_project;
 use super::hub::Hub;
 use super::state::TopicState;
 use crate::engine::{Answer, EngineError, Record};
-use crate::wire::{EventError, EventId, Limits, Outgoing, encode};
+use crate::wire::{Encoded, EventError, EventId, Limits, Outgoing, encode};
 
 /// Why an event was not published, or may not have been.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -43,19 +42,25 @@ pub enum PublishError {
 pin_project! {
     /// Publishes one event; see [`Topic::publish`](super::Topic::publish).
     #[must_use = "nothing is published unless this is awaited"]
-    pub struct Publishing<'a, E, T> {
+    pub struct Publishing<'a, T> {
         hub: &'a Hub,
         topic: &'a TopicState,
         event: T,
+        // A function, so that an event which cannot be published is one error at the call, and none at the `.await`.
+        encode: Encode<T>,
         key: Option<String>,
         answer: Option<Answer<'a, u64>>,
-        events: PhantomData<fn(E)>,
     }
 }
 
-impl<'a, E, T: Outgoing<E>> Publishing<'a, E, T> {
-    pub(super) fn new(hub: &'a Hub, topic: &'a TopicState, event: T) -> Self {
-        Self { hub, topic, event, key: None, answer: None, events: PhantomData }
+type Encode<T> = fn(&T, &mut BytesMut, &Limits) -> Result<Encoded, EventError>;
+
+impl<'a, T> Publishing<'a, T> {
+    pub(super) fn new<E>(hub: &'a Hub, topic: &'a TopicState, event: T) -> Self
+    where
+        T: Outgoing<E>,
+    {
+        Self { hub, topic, event, encode: encode::<E, T>, key: None, answer: None }
     }
 
     /// Says what the event is about, for routes with `slow = "latest"`: a client that has fallen behind gets the newest
@@ -74,7 +79,7 @@ impl<'a, E, T: Outgoing<E>> Publishing<'a, E, T> {
     }
 }
 
-impl<E, T: Outgoing<E>> Future for Publishing<'_, E, T> {
+impl<T> Future for Publishing<'_, T> {
     type Output = Result<EventId, PublishError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -83,7 +88,12 @@ impl<E, T: Outgoing<E>> Future for Publishing<'_, E, T> {
             Some(answer) => answer,
             None => {
                 let key = this.key.as_deref();
-                this.answer.insert(publish::<E, T>(this.hub, this.topic, this.event, key)?)
+                let (hub, topic) = (*this.hub, *this.topic);
+                let mut block = BytesMut::new();
+                // Not under any lock: an event's own `Serialize` may take its time, or publish something itself.
+                let limits = Limits { max_event: hub.0.settings.max_event, retry: None };
+                let encoded = (this.encode)(this.event, &mut block, &limits)?;
+                this.answer.insert(publish(hub, topic, &block, encoded, key)?)
             }
         };
         let published = ready!(Pin::new(answer).poll(cx));
@@ -94,25 +104,22 @@ impl<E, T: Outgoing<E>> Future for Publishing<'_, E, T> {
     }
 }
 
-fn publish<'a, E, T: Outgoing<E>>(
+fn publish<'a>(
     hub: &'a Hub,
     topic: &'a TopicState,
-    event: &T,
+    block: &[u8],
+    encoded: Encoded,
     key: Option<&str>,
 ) -> Result<Answer<'a, u64>, PublishError> {
-    // Not under any lock: an event's own `Serialize` may take its time, or publish something itself.
-    let mut block = BytesMut::new();
-    let limits = Limits { max_event: hub.0.settings.max_event, retry: None };
-    let encoded = encode::<E, T>(event, &mut block, &limits)?;
     let text = |place| std::str::from_utf8(block.get(place).unwrap_or_default()).unwrap_or_default();
     if let Some(id) = encoded.id {
         return Err(PublishError::OwnId { id: text(id).to_owned() });
     }
     let key = key.unwrap_or_else(|| encoded.name.map(text).unwrap_or_default());
-    Ok(hub.0.engine.publish(&topic.name, Record::new(&block, key)))
+    Ok(hub.0.engine.publish(&topic.name, Record::new(block, key)))
 }
 
-impl<E, T> fmt::Debug for Publishing<'_, E, T> {
+impl<T> fmt::Debug for Publishing<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Publishing").field("topic", &self.topic.name).finish_non_exhaustive()
     }

@@ -39,8 +39,7 @@ pub use id::EventId;
 pub use last_event_id::last_event_id;
 pub use message::Message;
 pub use name::EventName;
-pub(crate) use outgoing::Json;
-pub use outgoing::{Outgoing, SseEvent};
+pub use outgoing::{AsJson, Outgoing, SseEvent};
 pub use writer::EventWriter;
 
 /// How large one event may be when nothing else is said: 256 KiB, counted in bytes on the wire.

@@ -61,10 +61,10 @@ pub trait SseEvent {
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` can't be sent on `Sse<{E}>`",
-    label = "not an event of this stream",
-    note = "`Sse`, which is `Sse<Message>`, sends text and `Event`; any other value goes as JSON: `send_json(&value)`",
-    note = "any other `Sse<E>` sends values of `E` alone, for which `E` implements `SseEvent`"
+    message = "`{Self}` can't be sent on `Sse<{E}>` or `Topic<{E}>`",
+    label = "not an event of this stream or topic",
+    note = "`Sse` and `Topic`, without a type, take text and `Event`; any other value goes as JSON: `send_json(&value)`, `publish_json(&value)`",
+    note = "`Sse<E>` and `Topic<E>` take values of `E` alone, for which `E` implements `SseEvent`"
 )]
 pub trait Outgoing<E> {
     /// Writes the fields of the event.
@@ -139,12 +139,23 @@ impl Outgoing<Message> for &Event {
     }
 }
 
-/// A value that goes out as JSON: how `send_json` enters the same path as `send`.
-#[derive(Debug)]
-pub(crate) struct Json<'a, T: ?Sized>(pub(crate) &'a T);
+/// A value that goes out as JSON, as an event without a name: what `send_json` and `publish_json` make of theirs. Of use
+/// where they do not reach, as in a stream for [`Sse::send_all`](crate::Sse::send_all), or a snapshot.
+///
+/// ```
+/// use sse_runtime::{AsJson, Result, Sse};
+///
+/// async fn send_all(sse: &Sse, values: Vec<(u32, String)>) -> Result<()> {
+///     sse.send_all(futures_util::stream::iter(values.into_iter().map(AsJson))).await?;
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AsJson<T>(pub T);
 
-impl<T: Serialize + ?Sized> Outgoing<Message> for Json<'_, T> {
+#[diagnostic::do_not_recommend]
+impl<T: Serialize> Outgoing<Message> for AsJson<T> {
     fn write(&self, event: &mut EventWriter<'_>) -> Result<(), EventError> {
-        event.json(self.0)
+        event.json(&self.0)
     }
 }

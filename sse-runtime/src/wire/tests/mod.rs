@@ -13,7 +13,7 @@ use bytes::BytesMut;
 use serde_json::json;
 
 use super::{
-    DEFAULT_MAX_EVENT, Encoded, Event, EventError, EventWriter, Json, Limits, Message, Outgoing, SseEvent,
+    AsJson, DEFAULT_MAX_EVENT, Encoded, Event, EventError, EventWriter, Limits, Message, Outgoing, SseEvent,
     encode,
 };
 
@@ -84,7 +84,7 @@ fn an_untyped_stream_takes_every_kind_of_text_and_events() {
 fn writing_into_a_buffer_with_room_does_not_move_it() {
     let mut out = BytesMut::with_capacity(1000);
     let before = out.as_ptr();
-    encode(&Json(&json!({ "a": [1, 2, "é"] })), &mut out, &LIMITS).expect("can be encoded");
+    encode(&AsJson(&json!({ "a": [1, 2, "é"] })), &mut out, &LIMITS).expect("can be encoded");
     encode::<Message, _>(&Event::new("tick").id("7").data("a\nb"), &mut out, &LIMITS)
         .expect("can be encoded");
     assert_eq!((before, out.capacity()), (out.as_ptr(), 1000));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 
-use super::{Event, EventError, Json, LIMITS, Limits, encode, try_encode};
+use super::{AsJson, Event, EventError, LIMITS, Limits, encode, try_encode};
 
 fn at_most(max_event: usize) -> Limits {
     Limits { max_event, retry: None }
@@ -29,8 +29,8 @@ fn json_may_have_exactly_the_limit() {
     for len in [1, 200, 300, 5000] {
         let value = "x".repeat(len);
         let whole = len + "data: \"\"\n\n".len();
-        assert_eq!(try_encode(&Json(&value), &at_most(whole)).1.len(), whole);
-        let (encoded, written) = try_encode(&Json(&value), &at_most(whole - 1));
+        assert_eq!(try_encode(&AsJson(&value), &at_most(whole)).1.len(), whole);
+        let (encoded, written) = try_encode(&AsJson(&value), &at_most(whole - 1));
         assert_eq!(
             (encoded, written.as_str()),
             (Err(EventError::TooLarge { size: whole, max: whole - 1 }), "")
@@ -49,7 +49,7 @@ fn a_huge_value_stops_being_serialized_at_the_limit() {
     }
 
     let mut out = BytesMut::new();
-    let encoded = encode(&Json(&Endless), &mut out, &at_most(10_000));
+    let encoded = encode(&AsJson(&Endless), &mut out, &at_most(10_000));
     let Err(EventError::TooLarge { size, max: 10_000 }) = encoded else { panic!("{encoded:?}") };
     assert!(size < 11_000, "{size}");
     assert!(out.is_empty() && out.capacity() < 40_000, "{}", out.capacity());
@@ -73,7 +73,7 @@ fn a_value_that_swallows_the_serializers_error_is_still_too_large() {
         }
     }
 
-    let (encoded, written) = try_encode(&Json(&Stubborn), &at_most(1000));
+    let (encoded, written) = try_encode(&AsJson(&Stubborn), &at_most(1000));
     assert!(matches!(encoded, Err(EventError::TooLarge { max: 1000, .. })), "{encoded:?}");
     assert_eq!(written, "");
 }
