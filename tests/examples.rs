@@ -130,3 +130,38 @@ fn percent(update: &Event) -> u64 {
     let status: serde_json::Value = serde_json::from_str(&update.data).expect("a status is JSON");
     status["percent"].as_u64().expect("a status has a percentage")
 }
+
+#[tokio::test]
+async fn scores_begin_with_the_whole_table_and_a_resumed_stream_does_not() {
+    let example = Example::start("scores").await;
+
+    let mut late = get(example.address(), "/scores").await;
+    let open = late.event().await.expect("a first event");
+    assert_eq!((open.name.as_str(), &open.id), ("sse-open", &None));
+    let (at, resumed) = opened(&open);
+    assert!(!resumed);
+    let mut table = Vec::new();
+    for _ in 0..6 {
+        table.push(late.event().await.expect("a match"));
+    }
+    assert_eq!(
+        table[0],
+        event("match", r#"{"id":0,"home":"Harbour","away":"Old Mill","goals":[3,2],"minute":90}"#)
+    );
+    let ids: Vec<_> = table.iter().map(|event| event.id.as_deref()).collect();
+    assert_eq!(ids, [None, None, None, None, None, Some(at.as_str())], "the last event ends the snapshot");
+    let live = [late.event().await.expect("a change"), late.event().await.expect("another")];
+    assert!(live.iter().all(|event| event.name == "match" && event.id.is_some()), "{live:#?}");
+
+    let mut back = get_with(example.address(), "/scores", &[("last-event-id", &at)]).await;
+    assert_eq!(opened(&back.event().await.expect("a first event")), (at, true));
+    assert_eq!([back.event().await.expect("the same"), back.event().await.expect("the same")], live);
+}
+
+/// What `sse-open` says: where the stream begins, and whether it goes on from there.
+fn opened(open: &Event) -> (String, bool) {
+    assert_eq!(open.name, "sse-open");
+    let said: serde_json::Value = serde_json::from_str(&open.data).expect("JSON");
+    let position = said["position"].as_str().expect("a position").to_owned();
+    (position, said["resumed"].as_bool().expect("yes or no"))
+}

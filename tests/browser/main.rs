@@ -1,8 +1,10 @@
 //! The examples in a real browser: what its `EventSource` makes of our streams, of a restart, of the end
 //! and of a closed tab.
 
+mod cable;
 mod chromium;
 mod page;
+mod scores;
 
 use std::time::{Duration, Instant};
 
