@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sse_tests::{Event, Example, Response, get, get_with};
+use sse_tests::{Event, Example, Response, get, get_with, post};
 
 /// An event without an id, and without a reconnection time.
 fn event(name: &str, data: &str) -> Event {
@@ -164,4 +164,83 @@ fn opened(open: &Event) -> (String, bool) {
     let said: serde_json::Value = serde_json::from_str(&open.data).expect("JSON");
     let position = said["position"].as_str().expect("a position").to_owned();
     (position, said["resumed"].as_bool().expect("yes or no"))
+}
+
+/// Logs in under a name, and returns the cookie of the session.
+async fn log_in(example: &Example, name: &str) -> String {
+    let welcome = post(example.address(), "/login", &[], &format!("name={name}")).await;
+    assert_eq!((welcome.status(), welcome.header("location")), (303, Some("/")));
+    let cookie = welcome.header("set-cookie").expect("a session");
+    let (session, attributes) = cookie.split_once("; ").expect("attributes");
+    assert_eq!(attributes, "Path=/; HttpOnly; SameSite=Lax");
+    session.to_owned()
+}
+
+#[tokio::test]
+async fn notifications_need_a_session_and_a_name_that_can_stand_in_a_page() {
+    let example = Example::start("notifications").await;
+
+    for cookie in ["", "session=", "session=0123456789abcdef0123456789abcdef", "other=1; session=%00"] {
+        let refused = get_with(example.address(), "/notifications", &[("cookie", cookie)]).await;
+        assert_eq!(
+            (refused.status(), refused.header("content-type")),
+            (401, Some("text/plain; charset=utf-8"))
+        );
+        let refused = post(example.address(), "/notify", &[("cookie", cookie)], "to=ada&text=hello").await;
+        assert_eq!(refused.status(), 401);
+    }
+    for name in ["", "a+b", "%3Cscript%3E", "%22", "{user}", "aaaaaaaaaaaaaaaaaaaaa"] {
+        let refused = post(example.address(), "/login", &[], &format!("name={name}")).await;
+        assert_eq!((refused.status(), refused.header("set-cookie")), (422, None), "{name}");
+    }
+    let ada = log_in(&example, "ada").await;
+    assert_ne!(ada, log_in(&example, "ada").await, "each login is a session of its own");
+    let too_long = format!("to=bob&text={}", "x".repeat(281));
+    let refused = post(example.address(), "/notify", &[("cookie", &ada)], &too_long).await;
+    assert_eq!((refused.status(), refused.rest().await.as_str()), (422, "a text has 1 to 280 characters"));
+}
+
+#[tokio::test]
+async fn nobody_gets_into_anothers_notifications_with_anothers_id() {
+    let example = Example::start("notifications").await;
+    let (ada, bob) = (log_in(&example, "ada").await, log_in(&example, "bob").await);
+    let (as_ada, as_bob) = ([("cookie", ada.as_str())], [("cookie", bob.as_str())]);
+
+    let mut for_ada = get_with(example.address(), "/notifications", &as_ada).await;
+    let (begin, _) = opened(&for_ada.event().await.expect("a first event"));
+    for text in ["secret+1", "secret+2"] {
+        let sent = post(example.address(), "/notify", &as_bob, &format!("to=ada&text={text}")).await;
+        assert_eq!(sent.status(), 204);
+    }
+    let first = for_ada.event().await.expect("a notification");
+    assert!(first.data.contains("secret 1") && first.data.contains(r#""from":"bob""#), "{first:?}");
+    let first = first.id.expect("an id");
+
+    // Two ids that ada was given, and that have something for her after them.
+    for id in [begin, first] {
+        let headers = [as_bob[0], ("last-event-id", id.as_str())];
+        let mut for_bob = get_with(example.address(), "/notifications", &headers).await;
+        assert_eq!(opened(&for_bob.event().await.expect("a first event")), (id.clone(), true));
+        post(example.address(), "/notify", &as_ada, "to=bob&text=own").await;
+        let own = for_bob.event().await.expect("a notification");
+        assert!(own.data.contains(r#""text":"own""#), "{own:?}");
+    }
+}
+
+#[tokio::test]
+async fn notifications_end_with_the_session() {
+    let example = Example::start("notifications").await;
+    let ada = log_in(&example, "ada").await;
+    let as_ada = [("cookie", ada.as_str())];
+    let mut stream = get_with(example.address(), "/notifications", &as_ada).await;
+    opened(&stream.event().await.expect("a first event"));
+    let other = log_in(&example, "ada").await;
+    let mut unharmed = get_with(example.address(), "/notifications", &[("cookie", &other)]).await;
+    opened(&unharmed.event().await.expect("a first event"));
+
+    assert_eq!(post(example.address(), "/logout", &as_ada, "").await.status(), 303);
+    assert_eq!(stream.event().await, None);
+    assert_eq!(get_with(example.address(), "/notifications", &as_ada).await.status(), 401);
+    post(example.address(), "/notify", &[("cookie", &other)], "to=ada&text=still+here").await;
+    assert!(unharmed.event().await.is_some_and(|event| event.data.contains("still here")));
 }

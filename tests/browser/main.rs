@@ -3,6 +3,7 @@
 
 mod cable;
 mod chromium;
+mod notifications;
 mod page;
 mod scores;
 

@@ -56,6 +56,19 @@ impl Page {
         outcome["result"]["value"].take()
     }
 
+    /// Runs a script that leads to another page, and waits until that is there.
+    pub(crate) async fn leave_by(&self, script: &str) {
+        let mut events = self.devtools.events();
+        let loaded = |events: &Vec<Value>| {
+            let loads = events.iter().filter(|event| event["method"] == "Page.loadEventFired");
+            loads.filter(|event| event["sessionId"] == self.session.as_str()).count()
+        };
+        let before = loaded(&events.borrow());
+        self.run(script).await;
+        let next = events.wait_for(|events| loaded(events) > before);
+        within_limit(script, next).await.expect("Chromium is connected");
+    }
+
     /// Waits until an expression in the page is true.
     pub(crate) async fn wait_until(&self, condition: &str) {
         let deadline = Instant::now() + LIMIT;
