@@ -244,3 +244,63 @@ async fn notifications_end_with_the_session() {
     post(example.address(), "/notify", &[("cookie", &other)], "to=ada&text=still+here").await;
     assert!(unharmed.event().await.is_some_and(|event| event.data.contains("still here")));
 }
+
+#[tokio::test]
+async fn stocks_begin_with_a_history_of_each_and_one_id_resumes_them_all() {
+    let example = Example::start("stocks").await;
+    let json = |event: &Event| -> serde_json::Value { serde_json::from_str(&event.data).expect("JSON") };
+
+    let mut stream = get(example.address(), "/prices?symbols=ZINC,OPAL,ZINC").await;
+    let (at, resumed) = opened(&stream.event().await.expect("a first event"));
+    assert!(!resumed);
+    let mut newest = std::collections::HashMap::new();
+    for (symbol, id) in [("ZINC", None), ("OPAL", Some(at))] {
+        let history = stream.event().await.expect("a history");
+        assert_eq!((history.name.as_str(), &history.id), ("history", &id));
+        let said = json(&history);
+        assert_eq!(
+            (said["symbol"].as_str(), said["prices"].as_array().map(Vec::len)),
+            (Some(symbol), Some(120))
+        );
+        newest.insert(symbol.to_owned(), said["number"].as_u64().expect("a number"));
+    }
+    let mut live = Vec::new();
+    for _ in 0..6 {
+        let price = stream.event().await.expect("a price");
+        let said = json(&price);
+        let number = newest.get_mut(said["symbol"].as_str().expect("a symbol")).expect("one of the two");
+        assert_eq!(price.name, "price");
+        assert_eq!(said["number"].as_u64(), Some(*number + 1), "none is missing");
+        *number += 1;
+        live.push(price);
+    }
+
+    let headers = [("last-event-id", live[2].id.as_deref().expect("an id"))];
+    let mut back = get_with(example.address(), "/prices?symbols=ZINC,OPAL", &headers).await;
+    assert!(opened(&back.event().await.expect("a first event")).1);
+    for missed in &live[3..] {
+        assert_eq!(back.event().await.as_ref(), Some(missed));
+    }
+}
+
+#[tokio::test]
+async fn stocks_that_do_not_exist_are_refused_and_leave_no_topic_behind() {
+    let example = Example::start("stocks").await;
+    let too_many = format!("OPAL{}", ",OPAL".repeat(50));
+    let refusals = [
+        ("NONE", 404, "no such symbol"),
+        ("OPAL,none", 404, "no such symbol"),
+        ("", 404, "no such symbol"),
+        (too_many.as_str(), 400, "more than 50 symbols"),
+    ];
+    for (symbols, status, why) in refusals {
+        let refused = get(example.address(), &format!("/prices?symbols={symbols}")).await;
+        assert_eq!((refused.status(), refused.rest().await.as_str()), (status, why), "{symbols}");
+    }
+    let all = get(example.address(), "/prices").await;
+    assert_eq!(all.status(), 200);
+    let stats = get(example.address(), "/stats").await.rest().await;
+    let stats: serde_json::Value = serde_json::from_str(&stats).expect("JSON");
+    assert_eq!((stats["topics"].as_u64(), stats["subscribers"].as_u64()), (Some(50), Some(50)));
+    assert!(stats["published"].as_u64().is_some_and(|published| published > 0), "{stats}");
+}

@@ -82,6 +82,14 @@ impl Chromium {
         page
     }
 
+    /// Opens a tab with this page, as a browser would that lacks something: `script` runs before those of the page.
+    pub(crate) async fn open_after(&self, script: &str, url: &str) -> Page {
+        let page = self.tab().await;
+        page.before_others(script).await;
+        page.go_to(url).await;
+        page
+    }
+
     /// Opens a tab with this page that shares no cookies with others, as in a private window.
     pub(crate) async fn open_private(&self, url: &str) -> Page {
         let mut window = self.devtools.command(None, "Target.createBrowserContext", json!({})).await;

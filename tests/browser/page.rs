@@ -27,6 +27,11 @@ impl Page {
         page
     }
 
+    /// Has a script run in every page of this tab, before those of the page.
+    pub(crate) async fn before_others(&self, script: &str) {
+        self.command("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script })).await;
+    }
+
     pub(crate) async fn go_to(&self, url: &str) {
         let outcome = self.command("Page.navigate", json!({ "url": url })).await;
         assert!(outcome.get("errorText").is_none(), "{url}: {outcome}");
@@ -98,6 +103,11 @@ impl Page {
                 own.and_then(|response| response["response"]["status"].as_u64())
             })
             .collect()
+    }
+
+    /// Shows the tab. One that is not shown runs its scripts, but paints nothing.
+    pub(crate) async fn show(&self) {
+        self.command("Page.bringToFront", json!({})).await;
     }
 
     /// Closes the tab, as a user does.
