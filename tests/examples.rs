@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sse_tests::{Event, Example, Response, get, get_with};
+use sse_tests::{Event, Example, Response, get, get_with, post, within_limit};
 
 /// An event without an id, and without a reconnection time.
 fn event(name: &str, data: &str) -> Event {
@@ -129,4 +129,179 @@ async fn status_without_a_job_is_a_plain_bad_request() {
 fn percent(update: &Event) -> u64 {
     let status: serde_json::Value = serde_json::from_str(&update.data).expect("a status is JSON");
     status["percent"].as_u64().expect("a status has a percentage")
+}
+
+#[tokio::test]
+async fn scores_begin_with_the_whole_table_and_a_resumed_stream_does_not() {
+    let example = Example::start("scores").await;
+
+    let mut late = get(example.address(), "/scores").await;
+    let open = late.event().await.expect("a first event");
+    assert_eq!((open.name.as_str(), &open.id), ("sse-open", &None));
+    let (at, resumed) = opened(&open);
+    assert!(!resumed);
+    let mut table = Vec::new();
+    for _ in 0..6 {
+        table.push(late.event().await.expect("a match"));
+    }
+    assert_eq!(
+        table[0],
+        event("match", r#"{"id":0,"home":"Harbour","away":"Old Mill","goals":[3,2],"minute":90}"#)
+    );
+    let ids: Vec<_> = table.iter().map(|event| event.id.as_deref()).collect();
+    assert_eq!(ids, [None, None, None, None, None, Some(at.as_str())], "the last event ends the snapshot");
+    let live = [late.event().await.expect("a change"), late.event().await.expect("another")];
+    assert!(live.iter().all(|event| event.name == "match" && event.id.is_some()), "{live:#?}");
+
+    let mut back = get_with(example.address(), "/scores", &[("last-event-id", &at)]).await;
+    assert_eq!(opened(&back.event().await.expect("a first event")), (at, true));
+    assert_eq!([back.event().await.expect("the same"), back.event().await.expect("the same")], live);
+}
+
+/// What `sse-open` says: where the stream begins, and whether it goes on from there.
+fn opened(open: &Event) -> (String, bool) {
+    assert_eq!(open.name, "sse-open");
+    let said: serde_json::Value = serde_json::from_str(&open.data).expect("JSON");
+    let position = said["position"].as_str().expect("a position").to_owned();
+    (position, said["resumed"].as_bool().expect("yes or no"))
+}
+
+/// Logs in under a name, and returns the cookie of the session.
+async fn log_in(example: &Example, name: &str) -> String {
+    let welcome = post(example.address(), "/login", &[], &format!("name={name}")).await;
+    assert_eq!((welcome.status(), welcome.header("location")), (303, Some("/")));
+    let cookie = welcome.header("set-cookie").expect("a session");
+    let (session, attributes) = cookie.split_once("; ").expect("attributes");
+    assert_eq!(attributes, "Path=/; HttpOnly; SameSite=Lax");
+    session.to_owned()
+}
+
+#[tokio::test]
+async fn notifications_need_a_session_and_a_name_that_can_stand_in_a_page() {
+    let example = Example::start("notifications").await;
+
+    for cookie in ["", "session=", "session=0123456789abcdef0123456789abcdef", "other=1; session=%00"] {
+        let refused = get_with(example.address(), "/notifications", &[("cookie", cookie)]).await;
+        assert_eq!(
+            (refused.status(), refused.header("content-type")),
+            (401, Some("text/plain; charset=utf-8"))
+        );
+        let refused = post(example.address(), "/notify", &[("cookie", cookie)], "to=ada&text=hello").await;
+        assert_eq!(refused.status(), 401);
+    }
+    for name in ["", "a+b", "%3Cscript%3E", "%22", "{user}", "aaaaaaaaaaaaaaaaaaaaa"] {
+        let refused = post(example.address(), "/login", &[], &format!("name={name}")).await;
+        assert_eq!((refused.status(), refused.header("set-cookie")), (422, None), "{name}");
+    }
+    let ada = log_in(&example, "ada").await;
+    assert_ne!(ada, log_in(&example, "ada").await, "each login is a session of its own");
+    let too_long = format!("to=bob&text={}", "x".repeat(281));
+    let refused = post(example.address(), "/notify", &[("cookie", &ada)], &too_long).await;
+    assert_eq!((refused.status(), refused.rest().await.as_str()), (422, "a text has 1 to 280 characters"));
+}
+
+#[tokio::test]
+async fn nobody_gets_into_anothers_notifications_with_anothers_id() {
+    let example = Example::start("notifications").await;
+    let (ada, bob) = (log_in(&example, "ada").await, log_in(&example, "bob").await);
+    let (as_ada, as_bob) = ([("cookie", ada.as_str())], [("cookie", bob.as_str())]);
+
+    let mut for_ada = get_with(example.address(), "/notifications", &as_ada).await;
+    let (begin, _) = opened(&for_ada.event().await.expect("a first event"));
+    for text in ["secret+1", "secret+2"] {
+        let sent = post(example.address(), "/notify", &as_bob, &format!("to=ada&text={text}")).await;
+        assert_eq!(sent.status(), 204);
+    }
+    let first = for_ada.event().await.expect("a notification");
+    assert!(first.data.contains("secret 1") && first.data.contains(r#""from":"bob""#), "{first:?}");
+    let first = first.id.expect("an id");
+
+    // Two ids that ada was given, and that have something for her after them.
+    for id in [begin, first] {
+        let headers = [as_bob[0], ("last-event-id", id.as_str())];
+        let mut for_bob = get_with(example.address(), "/notifications", &headers).await;
+        assert_eq!(opened(&for_bob.event().await.expect("a first event")), (id.clone(), true));
+        post(example.address(), "/notify", &as_ada, "to=bob&text=own").await;
+        let own = for_bob.event().await.expect("a notification");
+        assert!(own.data.contains(r#""text":"own""#), "{own:?}");
+    }
+}
+
+#[tokio::test]
+async fn notifications_end_with_the_session() {
+    let example = Example::start("notifications").await;
+    let ada = log_in(&example, "ada").await;
+    let as_ada = [("cookie", ada.as_str())];
+    let mut stream = get_with(example.address(), "/notifications", &as_ada).await;
+    opened(&stream.event().await.expect("a first event"));
+    let other = log_in(&example, "ada").await;
+    let mut unharmed = get_with(example.address(), "/notifications", &[("cookie", &other)]).await;
+    opened(&unharmed.event().await.expect("a first event"));
+
+    assert_eq!(post(example.address(), "/logout", &as_ada, "").await.status(), 303);
+    // Keep-alives go on arriving on a stream that does not end: a limit for each read is none for the stream.
+    assert_eq!(within_limit("the end of the stream", stream.event()).await, None);
+    assert_eq!(get_with(example.address(), "/notifications", &as_ada).await.status(), 401);
+    post(example.address(), "/notify", &[("cookie", &other)], "to=ada&text=still+here").await;
+    assert!(unharmed.event().await.is_some_and(|event| event.data.contains("still here")));
+}
+
+#[tokio::test]
+async fn stocks_begin_with_a_history_of_each_and_one_id_resumes_them_all() {
+    let example = Example::start("stocks").await;
+    let json = |event: &Event| -> serde_json::Value { serde_json::from_str(&event.data).expect("JSON") };
+
+    let mut stream = get(example.address(), "/prices?symbols=ZINC,OPAL,ZINC").await;
+    let (at, resumed) = opened(&stream.event().await.expect("a first event"));
+    assert!(!resumed);
+    let mut newest = std::collections::HashMap::new();
+    for (symbol, id) in [("ZINC", None), ("OPAL", Some(at))] {
+        let history = stream.event().await.expect("a history");
+        assert_eq!((history.name.as_str(), &history.id), ("history", &id));
+        let said = json(&history);
+        assert_eq!(
+            (said["symbol"].as_str(), said["prices"].as_array().map(Vec::len)),
+            (Some(symbol), Some(120))
+        );
+        newest.insert(symbol.to_owned(), said["number"].as_u64().expect("a number"));
+    }
+    let mut live = Vec::new();
+    for _ in 0..6 {
+        let price = stream.event().await.expect("a price");
+        let said = json(&price);
+        let number = newest.get_mut(said["symbol"].as_str().expect("a symbol")).expect("one of the two");
+        assert_eq!(price.name, "price");
+        assert_eq!(said["number"].as_u64(), Some(*number + 1), "none is missing");
+        *number += 1;
+        live.push(price);
+    }
+
+    let headers = [("last-event-id", live[2].id.as_deref().expect("an id"))];
+    let mut back = get_with(example.address(), "/prices?symbols=ZINC,OPAL", &headers).await;
+    assert!(opened(&back.event().await.expect("a first event")).1);
+    for missed in &live[3..] {
+        assert_eq!(back.event().await.as_ref(), Some(missed));
+    }
+}
+
+#[tokio::test]
+async fn stocks_that_do_not_exist_are_refused_and_leave_no_topic_behind() {
+    let example = Example::start("stocks").await;
+    let too_many = format!("OPAL{}", ",OPAL".repeat(50));
+    let refusals = [
+        ("NONE", 404, "no such symbol"),
+        ("OPAL,none", 404, "no such symbol"),
+        ("", 404, "no such symbol"),
+        (too_many.as_str(), 400, "more than 50 symbols"),
+    ];
+    for (symbols, status, why) in refusals {
+        let refused = get(example.address(), &format!("/prices?symbols={symbols}")).await;
+        assert_eq!((refused.status(), refused.rest().await.as_str()), (status, why), "{symbols}");
+    }
+    let all = get(example.address(), "/prices").await;
+    assert_eq!(all.status(), 200);
+    let stats = get(example.address(), "/stats").await.rest().await;
+    let stats: serde_json::Value = serde_json::from_str(&stats).expect("JSON");
+    assert_eq!((stats["topics"].as_u64(), stats["subscribers"].as_u64()), (Some(50), Some(50)));
+    assert!(stats["published"].as_u64().is_some_and(|published| published > 0), "{stats}");
 }

@@ -8,7 +8,7 @@ mod example;
 mod socket;
 
 pub use example::Example;
-pub use socket::{Event, Response, get, get_with};
+pub use socket::{Event, Response, get, get_with, post};
 
 /// How long anything may take before the test that waits for it fails.
 pub const LIMIT: Duration = Duration::from_secs(30);

@@ -43,11 +43,27 @@ pub async fn get(address: SocketAddr, path: &str) -> Response {
 /// # Panics
 /// As [`get`].
 pub async fn get_with(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Response {
-    let mut request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n");
+    request(address, &format!("GET {path}"), headers, "").await
+}
+
+/// Sends a form, as a page does, and reads the head of the response.
+///
+/// # Panics
+/// As [`get`].
+pub async fn post(address: SocketAddr, path: &str, headers: &[(&str, &str)], form: &str) -> Response {
+    let length = form.len().to_string();
+    let kind = ("content-type", "application/x-www-form-urlencoded");
+    let headers = [headers, &[kind, ("content-length", &length)]].concat();
+    request(address, &format!("POST {path}"), &headers, form).await
+}
+
+async fn request(address: SocketAddr, line: &str, headers: &[(&str, &str)], body: &str) -> Response {
+    let mut request = format!("{line} HTTP/1.1\r\nhost: {address}\r\n");
     for (name, value) in headers {
         write!(request, "{name}: {value}\r\n").expect("a string takes everything");
     }
     request.push_str("\r\n");
+    request.push_str(body);
 
     let mut socket = TcpStream::connect(address).await.expect("the example listens");
     socket.write_all(request.as_bytes()).await.expect("the example reads");

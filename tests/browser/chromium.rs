@@ -82,8 +82,29 @@ impl Chromium {
         page
     }
 
+    /// Opens a tab with this page, as a browser would that lacks something: `script` runs before those of the page.
+    pub(crate) async fn open_after(&self, script: &str, url: &str) -> Page {
+        let page = self.tab().await;
+        page.before_others(script).await;
+        page.go_to(url).await;
+        page
+    }
+
+    /// Opens a tab with this page that shares no cookies with others, as in a private window.
+    pub(crate) async fn open_private(&self, url: &str) -> Page {
+        let mut window = self.devtools.command(None, "Target.createBrowserContext", json!({})).await;
+        let tab = json!({ "url": "about:blank", "browserContextId": window["browserContextId"].take() });
+        let page = self.attach(tab).await;
+        page.go_to(url).await;
+        page
+    }
+
     async fn tab(&self) -> Page {
-        let tab = self.devtools.command(None, "Target.createTarget", json!({ "url": "about:blank" })).await;
+        self.attach(json!({ "url": "about:blank" })).await
+    }
+
+    async fn attach(&self, tab: Value) -> Page {
+        let tab = self.devtools.command(None, "Target.createTarget", tab).await;
         let attach = json!({ "targetId": tab["targetId"], "flatten": true });
         let session = self.devtools.command(None, "Target.attachToTarget", attach).await;
         let session = session["sessionId"].as_str().expect("a session").to_owned();

@@ -1,8 +1,12 @@
 //! The examples in a real browser: what its `EventSource` makes of our streams, of a restart, of the end
 //! and of a closed tab.
 
+mod cable;
 mod chromium;
+mod notifications;
 mod page;
+mod scores;
+mod stocks;
 
 use std::time::{Duration, Instant};
 

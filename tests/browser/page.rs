@@ -27,6 +27,11 @@ impl Page {
         page
     }
 
+    /// Has a script run in every page of this tab, before those of the page.
+    pub(crate) async fn before_others(&self, script: &str) {
+        self.command("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script })).await;
+    }
+
     pub(crate) async fn go_to(&self, url: &str) {
         let outcome = self.command("Page.navigate", json!({ "url": url })).await;
         assert!(outcome.get("errorText").is_none(), "{url}: {outcome}");
@@ -54,6 +59,19 @@ impl Page {
         let mut outcome = self.command("Runtime.evaluate", params).await;
         assert!(outcome.get("exceptionDetails").is_none(), "{script}: {outcome}");
         outcome["result"]["value"].take()
+    }
+
+    /// Runs a script that leads to another page, and waits until that is there.
+    pub(crate) async fn leave_by(&self, script: &str) {
+        let mut events = self.devtools.events();
+        let loaded = |events: &Vec<Value>| {
+            let loads = events.iter().filter(|event| event["method"] == "Page.loadEventFired");
+            loads.filter(|event| event["sessionId"] == self.session.as_str()).count()
+        };
+        let before = loaded(&events.borrow());
+        self.run(script).await;
+        let next = events.wait_for(|events| loaded(events) > before);
+        within_limit(script, next).await.expect("Chromium is connected");
     }
 
     /// Waits until an expression in the page is true.
@@ -85,6 +103,11 @@ impl Page {
                 own.and_then(|response| response["response"]["status"].as_u64())
             })
             .collect()
+    }
+
+    /// Shows the tab. One that is not shown runs its scripts, but paints nothing.
+    pub(crate) async fn show(&self) {
+        self.command("Page.bringToFront", json!({})).await;
     }
 
     /// Closes the tab, as a user does.
