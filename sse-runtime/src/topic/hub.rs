@@ -61,7 +61,7 @@ pub(super) struct HubState {
 
 struct Topics {
     by_name: HashMap<Box<str>, Arc<TopicState>>,
-    /// Up to this number, there may have been events of topics that were let go.
+    /// Up to this number, there may have been events of topics that were let go, or not known yet.
     forgotten: u64,
     /// When there are so many, it is time to let go of some.
     sweep_at: usize,
@@ -128,7 +128,8 @@ impl HubState {
     fn begun(&self, log: Log) {
         let _ = self.epoch.set(log.epoch);
         self.arrived.fetch_max(log.top, Ordering::AcqRel);
-        self.topics().forgotten = log.top;
+        let mut topics = self.topics();
+        topics.forgotten = topics.forgotten.max(log.top);
     }
 
     fn topics(&self) -> MutexGuard<'_, Topics> {
@@ -224,7 +225,14 @@ impl Topics {
 impl Receiver for HubState {
     fn deliver(&self, topic: &str, seq: u64, record: Record<'_>) -> Delivered {
         let now = Instant::now();
-        let found = self.topics().by_name.get(topic).map(Arc::clone);
+        let found = {
+            let mut topics = self.topics();
+            let found = topics.by_name.get(topic).map(Arc::clone);
+            if found.is_none() {
+                topics.forgotten = topics.forgotten.max(seq);
+            }
+            found
+        };
         let delivered = found.map_or_else(Delivered::default, |topic| {
             let position = self.position(seq);
             let key = self.hasher.hash_one(record.key);
@@ -239,8 +247,9 @@ impl Receiver for HubState {
             }
             Delivered { give_back: (wakers.capacity() > 0).then_some(topic), wakers }
         });
-        // After the event is in its ring: who reads this number finds everything up to it.
-        self.arrived.store(seq, Ordering::Release);
+        // After the event is in its ring: who reads this number finds everything up to it. It may be higher already, by
+        // what `open` answered.
+        self.arrived.fetch_max(seq, Ordering::AcqRel);
         self.counters.published();
         self.retention.enforce(now, seq);
         delivered
