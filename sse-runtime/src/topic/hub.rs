@@ -6,6 +6,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::handle::Topic;
@@ -53,6 +54,8 @@ pub(super) struct HubState {
     /// The number of the newest record that has arrived: whatever is below it, of open topics, is in the rings.
     arrived: AtomicU64,
     topics: Mutex<Topics>,
+    /// Some of the topics that were let go are closed now.
+    closed: Notify,
     hasher: RandomState,
     pub(super) settings: Settings,
     pub(super) retention: Retention,
@@ -61,6 +64,8 @@ pub(super) struct HubState {
 
 struct Topics {
     by_name: HashMap<Box<str>, Arc<TopicState>>,
+    /// Topics that were let go and are not closed yet, and how often each.
+    closing: HashMap<Box<str>, usize>,
     /// Up to this number, there may have been events of topics that were let go, or not known yet.
     forgotten: u64,
     /// When there are so many, it is time to let go of some.
@@ -112,12 +117,18 @@ impl Hub {
 
 impl HubState {
     fn new(engine: Arc<dyn Engine>, settings: Settings) -> Arc<Self> {
-        let topics = Topics { by_name: HashMap::new(), forgotten: 0, sweep_at: settings.topics };
+        let topics = Topics {
+            by_name: HashMap::new(),
+            closing: HashMap::new(),
+            forgotten: 0,
+            sweep_at: settings.topics,
+        };
         Arc::new(Self {
             engine,
             epoch: OnceLock::new(),
             arrived: AtomicU64::new(0),
             topics: Mutex::new(topics),
+            closed: Notify::new(),
             hasher: RandomState::new(),
             settings,
             retention: Retention::new(settings),
@@ -156,6 +167,7 @@ impl HubState {
                     for topic in &let_go {
                         let newest = topic.newest();
                         topics.forgotten = topics.forgotten.max(newest);
+                        *topics.closing.entry(topic.name.clone()).or_default() += 1;
                     }
                 }
                 let topic = TopicState::new(name, Ring::new(self.settings.topic, topics.forgotten));
@@ -164,20 +176,45 @@ impl HubState {
             }
         };
         found.touch();
+        if !let_go.is_empty() {
+            self.let_go(&let_go);
+        }
+        found
+    }
+
+    fn let_go(&self, let_go: &[Arc<TopicState>]) {
         for topic in let_go {
-            self.retention.change(&topic, |ring| {
+            self.retention.change(topic, |ring| {
                 while ring.oldest().is_some() {
                     ring.evict_one();
                 }
             });
             self.engine.close(&topic.name);
         }
-        found
+        let mut topics = self.topics();
+        for topic in let_go {
+            if let Some(left) = topics.closing.get_mut(&topic.name) {
+                *left -= 1;
+                if *left == 0 {
+                    topics.closing.remove(&topic.name);
+                }
+            }
+        }
+        drop(topics);
+        self.closed.notify_waiters();
     }
 
     /// Makes sure that a topic's events arrive.
     pub(super) async fn open(&self, topic: &TopicState) -> Result<(), EngineError> {
         let open = || async {
+            // One that is wanted again at once must not be closed after it was opened.
+            loop {
+                let closed = self.closed.notified();
+                if !self.topics().closing.contains_key(&topic.name) {
+                    break;
+                }
+                closed.await;
+            }
             let above = self.engine.open(&topic.name).await?;
             self.arrived.fetch_max(above, Ordering::AcqRel);
             drop(self.raise_floor(topic, above));
