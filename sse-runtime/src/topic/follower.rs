@@ -19,7 +19,7 @@ use super::snapshot::Snapshot;
 use super::state::Subscription;
 use super::tap::Tap;
 use super::words::{Gap, Open, Reset};
-use crate::engine::{EngineError, Page};
+use crate::engine::{Answer, EngineError, Page};
 use crate::error::SendError;
 use crate::stream::{DisconnectReason, Reached, Shared, Slow};
 
@@ -60,6 +60,15 @@ impl Branch {
     /// Whether there may be events for it up to the number `until`.
     fn lacks(&self, until: u64) -> bool {
         self.seen < until && self.seen < self.followed.topic.newest()
+    }
+
+    /// Whether the ring lacks something that the engine does not at once say to be gone.
+    fn may_be_read(&self, hub: &HubState) -> bool {
+        let topic = &self.followed.topic;
+        let floor = topic.ring().floor();
+        let is_gone =
+            || matches!(hub.engine.read(&topic.name, self.seen, floor), Answer::Now(Some(Ok(Page::Evicted))));
+        self.seen < floor && !is_gone()
     }
 
     fn failed(&self, source: EngineError) -> FollowError {
@@ -443,6 +452,10 @@ impl Follower<'_> {
     /// Sends what has been published until now and is still there, without waiting for room.
     fn flush(&mut self, hub: &HubState) {
         let until = hub.arrived();
+        if self.topics.iter().any(|branch| branch.may_be_read(hub)) {
+            // That would have to be waited for. Who follows again goes on here, and so does a client that comes back.
+            return;
+        }
         let mut events = Vec::new();
         for index in 0..self.topics.len() {
             // The second time with what is left, if something was not there any more.
