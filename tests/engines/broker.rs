@@ -2,7 +2,7 @@
 //! than any ring and not endless, and failures on demand.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 
 /// The log itself.
 #[derive(Clone, Debug)]
-pub struct Broker(Arc<Shared>);
+pub(crate) struct Broker(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -33,7 +33,7 @@ struct Kept {
 
 impl Broker {
     /// A log that keeps so many records.
-    pub fn keeping(records: usize) -> Self {
+    pub(crate) fn keeping(records: usize) -> Self {
         static LOGS: AtomicU64 = AtomicU64::new(1);
         Self(Arc::new(Shared {
             epoch: LOGS.fetch_add(1, Ordering::Relaxed),
@@ -44,7 +44,7 @@ impl Broker {
     }
 
     /// One process's connection to it.
-    pub fn node(&self) -> Node {
+    pub(crate) fn node(&self) -> Node {
         Node(Arc::new(NodeState {
             broker: self.clone(),
             delivers: Delivers::Open,
@@ -53,6 +53,7 @@ impl Broker {
             open: Mutex::default(),
             passed: watch::Sender::new(0),
             running: watch::Sender::new(true),
+            losing: AtomicBool::new(false),
             failing: Mutex::default(),
             calls: Mutex::default(),
             dice: AtomicU64::new(1),
@@ -60,7 +61,7 @@ impl Broker {
     }
 
     /// Lets go of everything up to the number `until`.
-    pub fn forget(&self, until: u64) {
+    pub(crate) fn forget(&self, until: u64) {
         let mut kept = self.kept();
         while kept.records.front().is_some_and(|(_, record)| record.seq <= until) {
             kept.records.pop_front();
@@ -68,7 +69,7 @@ impl Broker {
         kept.gone = kept.gone.max(until.min(kept.top));
     }
 
-    pub fn top(&self) -> u64 {
+    pub(crate) fn top(&self) -> u64 {
         self.kept().top
     }
 
@@ -92,7 +93,7 @@ impl Broker {
 
 /// Which records a node hands to its hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delivers {
+pub(crate) enum Delivers {
     /// Those of the open topics, as with a subscription for each.
     Open,
     /// Whatever there is, as with one subscription to the whole log.
@@ -101,7 +102,7 @@ pub enum Delivers {
 
 /// What can be made to fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Call {
+pub(crate) enum Call {
     Start,
     Open,
     /// The record does not get into the log.
@@ -114,7 +115,7 @@ pub enum Call {
 
 /// The engine: one process's connection. A clone is the same one, for the test to get at it.
 #[derive(Clone, Debug)]
-pub struct Node(Arc<NodeState>);
+pub(crate) struct Node(Arc<NodeState>);
 
 #[derive(Debug)]
 struct NodeState {
@@ -126,6 +127,7 @@ struct NodeState {
     /// Everything up to here has been delivered, of the open topics.
     passed: watch::Sender<u64>,
     running: watch::Sender<bool>,
+    losing: AtomicBool,
     failing: Mutex<HashMap<Call, usize>>,
     calls: Mutex<HashMap<Call, usize>>,
     dice: AtomicU64,
@@ -138,49 +140,55 @@ impl Node {
         Self(Arc::new(state))
     }
 
-    pub fn delivers(self, delivers: Delivers) -> Self {
+    pub(crate) fn delivers(self, delivers: Delivers) -> Self {
         self.with(|state| state.delivers = delivers)
     }
 
     /// How long anything may take; zero for no waiting at all.
-    pub fn latency(self, latency: Duration) -> Self {
+    pub(crate) fn latency(self, latency: Duration) -> Self {
         self.with(|state| state.latency = latency)
     }
 
     /// How many records `read` gives at once.
-    pub fn page(self, records: usize) -> Self {
+    pub(crate) fn page(self, records: usize) -> Self {
         self.with(|state| state.page = records)
     }
 
-    pub fn broker(&self) -> &Broker {
+    pub(crate) fn broker(&self) -> &Broker {
         &self.0.broker
     }
 
     /// Nothing is delivered any more, until [`go_on`](Self::go_on).
-    pub fn halt(&self) {
+    pub(crate) fn halt(&self) {
         self.0.running.send_replace(false);
     }
 
-    pub fn go_on(&self) {
+    pub(crate) fn go_on(&self) {
         self.0.running.send_replace(true);
     }
 
+    /// Goes on with what is published from now on, and says so: the rest is in the log, but was not delivered.
+    pub(crate) fn go_on_without_the_rest(&self) {
+        self.0.losing.store(true, Ordering::Relaxed);
+        self.go_on();
+    }
+
     /// Makes the next calls fail.
-    pub fn fail(&self, call: Call, times: usize) {
+    pub(crate) fn fail(&self, call: Call, times: usize) {
         lock(&self.0.failing).insert(call, times);
     }
 
     /// How often it was called.
-    pub fn calls(&self, call: Call) -> usize {
+    pub(crate) fn calls(&self, call: Call) -> usize {
         lock(&self.0.calls).get(&call).copied().unwrap_or_default()
     }
 
-    pub fn is_open(&self, topic: &str) -> bool {
+    pub(crate) fn is_open(&self, topic: &str) -> bool {
         lock(&self.0.open).contains(topic)
     }
 
     /// Waits until the hub has everything that is in the log.
-    pub async fn caught_up(&self) {
+    pub(crate) async fn caught_up(&self) {
         let top = self.0.broker.top();
         let caught_up =
             async { self.0.passed.subscribe().wait_for(|&passed| passed >= top).await.map(|_| ()) };
@@ -223,7 +231,9 @@ impl NodeState {
             }
             let next = {
                 let kept = self.broker.kept();
-                if at < kept.gone {
+                if self.losing.swap(false, Ordering::Relaxed) && at < kept.top {
+                    Err(kept.top)
+                } else if at < kept.gone {
                     Err(kept.gone)
                 } else {
                     let first = kept.records.partition_point(|(_, record)| record.seq <= at);

@@ -321,6 +321,10 @@ impl Follower<'_> {
             events.extend(singles.events.into_iter().map(|event| (index, event)));
         }
         self.send(hub, events, covered, until);
+        for branch in &mut self.topics {
+            let ring = branch.followed.topic.ring();
+            branch.next = ring.locate(branch.seen).unwrap_or_else(|| branch.next.min(ring.base()));
+        }
         Ok(())
     }
 
@@ -338,9 +342,9 @@ impl Follower<'_> {
         let mut blocks = BytesMut::with_capacity(events.iter().map(|(_, event)| event.bytes.len()).sum());
         for (index, event) in &events {
             blocks.extend_from_slice(&event.bytes);
-            let (Some(branch), Some(ordinal)) = (self.topics.get_mut(*index), event.ordinal) else {
-                continue;
-            };
+            let Some(branch) = self.topics.get_mut(*index) else { continue };
+            // From the engine, it is one of those that have left the ring.
+            let ordinal = event.ordinal.unwrap_or(branch.next);
             // More than none if only the newest of each key are picked.
             hub.counters.missed(ordinal.saturating_sub(branch.next));
             branch.next = ordinal + 1;
