@@ -69,7 +69,15 @@ struct Between {
     flaw: Flaw,
     feed: Feed,
     delivered: AtomicU64,
-    held: Mutex<Vec<(String, u64, Vec<u8>, String)>>,
+    held: Mutex<Vec<Held>>,
+}
+
+#[derive(Debug)]
+struct Held {
+    topic: String,
+    seq: u64,
+    block: Vec<u8>,
+    key: String,
 }
 
 impl Broken {
@@ -103,10 +111,11 @@ impl Receiver for Between {
             Flaw::DeliversSometimesNot if nth % 7 == 0 && topic != "fence" => return Delivered::default(),
             Flaw::DeliversTopicsInTurn if topic != "fence" => {
                 let mut held = self.held.lock().expect("no panic");
-                held.push((topic.to_owned(), seq, record.block.to_owned(), record.key.to_owned()));
+                let (topic, block, key) = (topic.to_owned(), record.block.to_owned(), record.key.to_owned());
+                held.push(Held { topic, seq, block, key });
                 if held.len() == 6 {
-                    held.sort_by(|a, b| a.0.cmp(&b.0));
-                    for (topic, seq, block, key) in held.drain(..) {
+                    held.sort_by(|a, b| a.topic.cmp(&b.topic));
+                    for Held { topic, seq, block, key } in held.drain(..) {
                         drop(self.feed.deliver(&topic, seq, Record::new(&block, &key)));
                     }
                 }

@@ -11,6 +11,9 @@ use sse_runtime::engine::{Answer, Engine, EngineError, Feed, Log, Page, Record, 
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+/// How many records `read` gives at once.
+const PAGE: usize = 7;
+
 /// The log itself.
 #[derive(Clone, Debug)]
 pub(crate) struct Broker(Arc<Shared>);
@@ -49,7 +52,6 @@ impl Broker {
             broker: self.clone(),
             delivers: Delivers::Open,
             latency: Duration::from_millis(5),
-            page: 7,
             open: Mutex::default(),
             passed: watch::Sender::new(0),
             running: watch::Sender::new(true),
@@ -122,7 +124,6 @@ struct NodeState {
     broker: Broker,
     delivers: Delivers,
     latency: Duration,
-    page: usize,
     open: Mutex<BTreeSet<String>>,
     /// Everything up to here has been delivered, of the open topics.
     passed: watch::Sender<u64>,
@@ -147,11 +148,6 @@ impl Node {
     /// How long anything may take; zero for no waiting at all.
     pub(crate) fn latency(self, latency: Duration) -> Self {
         self.with(|state| state.latency = latency)
-    }
-
-    /// How many records `read` gives at once.
-    pub(crate) fn page(self, records: usize) -> Self {
-        self.with(|state| state.page = records)
     }
 
     pub(crate) fn broker(&self) -> &Broker {
@@ -330,7 +326,7 @@ impl Engine for Node {
             }
             let wanted = kept.records.iter().filter(|(name, _)| name == topic).map(|(_, record)| record);
             let wanted = wanted.filter(|record| after < record.seq && record.seq <= until);
-            Ok(Page::Records(wanted.take(self.0.page).cloned().collect()))
+            Ok(Page::Records(wanted.take(PAGE).cloned().collect()))
         })
     }
 }

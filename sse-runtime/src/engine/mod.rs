@@ -48,6 +48,9 @@ pub use memory::Memory;
 ///
 /// The feature `testing` has a module `testing::engine_contract` that checks all of it, as far as it can be seen from
 /// outside.
+///
+/// # Example
+#[doc = include_str!("example.md")]
 pub trait Engine: Send + Sync + fmt::Debug + 'static {
     /// Begins delivery to the hub. Called once, before anything else.
     fn start(&self, feed: Feed) -> Answer<'_, Log>;
