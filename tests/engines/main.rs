@@ -8,6 +8,7 @@ mod failures;
 mod nodes;
 mod resume;
 mod slow;
+mod weather;
 
 use axum::extract::State;
 use sse_runtime::testing::{ReceivedEvent, TestClient, TestStream};

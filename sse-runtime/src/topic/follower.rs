@@ -330,6 +330,7 @@ impl Follower<'_> {
 
     /// Sends events of several topics, those up to the number `covered`, in the order of their numbers.
     fn send(&mut self, hub: &HubState, mut events: Vec<(usize, Single)>, covered: u64, until: u64) {
+        let newest_only = self.pick == Pick::Newest;
         if covered == until {
             // It has caught up, and keeps up until further notice.
             self.pick = Pick::All;
@@ -345,8 +346,9 @@ impl Follower<'_> {
             let Some(branch) = self.topics.get_mut(*index) else { continue };
             // From the engine, it is one of those that have left the ring.
             let ordinal = event.ordinal.unwrap_or(branch.next);
-            // More than none if only the newest of each key are picked.
-            hub.counters.missed(ordinal.saturating_sub(branch.next));
+            if newest_only {
+                hub.counters.missed(ordinal.saturating_sub(branch.next));
+            }
             branch.next = ordinal + 1;
         }
         self.stream.forward(&blocks, events.len() as u64, Some(&last));

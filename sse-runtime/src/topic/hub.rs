@@ -220,7 +220,8 @@ impl HubState {
             drop(self.raise_floor(topic, above));
             Ok(())
         };
-        topic.opened.get_or_try_init(open).await.map(|()| ())
+        topic.opened.get_or_try_init(open).await?;
+        Ok(())
     }
 
     fn raise_floor(&self, topic: &TopicState, seq: u64) -> Delivered {
