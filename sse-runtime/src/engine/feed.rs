@@ -31,12 +31,16 @@ impl Feed {
 
     /// Delivers one record. The subscribers are woken when the answer is dropped, so an engine that holds a lock while
     /// it delivers lets go of the lock first.
+    ///
+    /// If the hub's last handle goes away meanwhile, the hub is dropped here, and with it the engine: its destructor
+    /// must not wait for the task that delivers.
     pub fn deliver(&self, topic: &str, seq: u64, record: Record<'_>) -> Delivered {
         self.0.upgrade().map_or_else(Delivered::default, |receiver| receiver.deliver(topic, seq, record))
     }
 
     /// Says that delivery had to leave something out: records up to the number `top`, of whatever topics. The hub then
-    /// reads them, or tells its subscribers.
+    /// reads them, or tells its subscribers. What is delivered next has to be above `top`. Subscribers are woken within
+    /// the call: not to be made with a lock held.
     pub fn lost(&self, top: u64) {
         if let Some(receiver) = self.0.upgrade() {
             receiver.lost(top);

@@ -22,7 +22,7 @@ pub struct Memory {
 #[derive(Default)]
 struct Tail {
     top: u64,
-    feeds: Vec<Feed>,
+    feed: Option<Feed>,
 }
 
 /// 48 bits: a client that comes back after a restart meets its old epoch again once in 2^48 restarts, and the ids stay
@@ -39,8 +39,7 @@ impl Memory {
     /// [`start`](Engine::start), for a hub that need not wait for it.
     pub(crate) fn begin(&self, feed: Feed) -> Log {
         let mut log = self.log();
-        log.feeds.retain(|feed| !feed.is_closed());
-        log.feeds.push(feed);
+        log.feed = Some(feed);
         Log { epoch: self.epoch, top: log.top }
     }
 
@@ -73,15 +72,9 @@ impl Engine for Memory {
             return Answer::now(Err(EngineError::new("the log has used up its numbers")));
         };
         log.top = seq;
-        if let [feed] = log.feeds.as_slice() {
-            let delivered = feed.deliver(topic, seq, record);
-            drop(log);
-            drop(delivered);
-        } else {
-            let delivered: Vec<_> = log.feeds.iter().map(|feed| feed.deliver(topic, seq, record)).collect();
-            drop(log);
-            drop(delivered);
-        }
+        let delivered = log.feed.as_ref().map(|feed| feed.deliver(topic, seq, record));
+        drop(log);
+        drop(delivered);
         Answer::now(Ok(seq))
     }
 
@@ -90,7 +83,8 @@ impl Engine for Memory {
     }
 
     fn read<'a>(&'a self, _: &'a str, after: u64, until: u64) -> Answer<'a, Page> {
-        Answer::now(Ok(if after >= until { Page::Records(Vec::new()) } else { Page::Evicted }))
+        let is_empty = after >= until.min(self.log().top);
+        Answer::now(Ok(if is_empty { Page::Records(Vec::new()) } else { Page::Evicted }))
     }
 }
 

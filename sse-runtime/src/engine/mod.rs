@@ -22,30 +22,44 @@ pub use memory::Memory;
 /// # Contract
 ///
 /// 1. **One order.** All topics share one log. Every record gets a number, higher than all before it; numbers begin at
-///    1 and may skip.
+///    1 and may skip. [`top`](Self::top) is never lower than a number that any node of the log was answered, or has
+///    delivered.
 /// 2. **One epoch.** The log's [`epoch`](Log::epoch) stays the same for as long as its numbers mean the same records, over
 ///    restarts as well; a log that begins anew has another one.
-/// 3. **Delivery.** Every record of an open topic is handed to each started [`Feed`], exactly once, in the order of the
-///    numbers over all topics, by one caller at a time. When `publish` answers, that record may still be under way.
-/// 4. **Opening.** `open` answers with a number; every record of the topic above it is delivered. What is delivered of
-///    topics that are not open does no harm.
+/// 3. **Delivery.** From [`start`](Self::start) on, every record of an open topic above [`Log::top`] is handed to the
+///    [`Feed`], exactly once, in the order of the numbers over all topics, by one caller at a time, and nothing at or
+///    below `Log::top`. When `publish` answers, that record may still be under way.
+/// 4. **Opening.** `open` answers with a number; every record of the topic above it is delivered, and everything up to
+///    it, of the topics that were open before, has been. A topic is open or not: to open it twice, or to close what is
+///    not open, changes nothing. What is delivered of topics that are not open does no harm, so an engine that delivers
+///    whatever there is answers 0.
 /// 5. **Reading.** `read` answers with every record of the topic above `after` up to `until`, in order, or with the
-///    first part of them; or with [`Page::Evicted`], if one of them is not there any more. Never with a part that
-///    has a hole, and never with an empty part unless there is nothing.
+///    first part of them; or with [`Page::Evicted`], if one of them may not be there any more. Never with a part that
+///    has a hole, and never with an empty part unless there is nothing. What has been delivered here can be read here.
+///    `until` may be any number, also one that the log has not reached.
 /// 6. **Failure.** An error of `publish` leaves open whether the record is in the log. After a lost connection, delivery
-///    goes on where it stopped, or the engine says [`Feed::lost`].
+///    goes on where it stopped, or the engine says [`Feed::lost`] first and goes on above that number.
 /// 7. **Waiting.** No method blocks its thread; what has to wait is an [`Answer::Later`], and dropping that is allowed
-///    at any time.
+///    at any time. What it would have done is then done whole, or not at all.
+/// 8. **Text.** Any text is a topic's name or a key: the empty one, one of 300 bytes, one with wildcards, spaces or a
+///    NUL. Two names are one topic only if they are the same bytes. Blocks and keys come back byte for byte.
 ///
-/// [`testing::engine_contract`](crate::testing) checks all of it.
+/// An engine belongs to one hub: `start` is called once.
+///
+/// The feature `testing` has a module `testing::engine_contract` that checks all of it, as far as it can be seen from
+/// outside.
+///
+/// # Example
+#[doc = include_str!("example.md")]
 pub trait Engine: Send + Sync + fmt::Debug + 'static {
-    /// Begins delivery to a hub. Called once for each, before anything else.
+    /// Begins delivery to the hub. Called once, before anything else.
     fn start(&self, feed: Feed) -> Answer<'_, Log>;
 
     /// Makes sure that the topic's records are delivered, all those above the number that is the answer.
     fn open<'a>(&'a self, topic: &'a str) -> Answer<'a, u64>;
 
-    /// The hub has let go of the topic: its records need not be delivered any more.
+    /// The hub has let go of the topic: its records need not be delivered any more. Never called while an
+    /// [`open`](Self::open) of the same topic waits for its answer.
     fn close(&self, topic: &str);
 
     /// Appends a record; answers with its number. What is needed of the record later has to be copied.
@@ -54,7 +68,7 @@ pub trait Engine: Send + Sync + fmt::Debug + 'static {
     /// The number of the newest record in the log.
     fn top(&self) -> Answer<'_, u64>;
 
-    /// Reads what a hub does not hold any more.
+    /// Reads what the hub does not hold any more.
     fn read<'a>(&'a self, topic: &'a str, after: u64, until: u64) -> Answer<'a, Page>;
 }
 

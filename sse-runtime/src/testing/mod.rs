@@ -35,6 +35,7 @@
 //! that hangs. Failed expectations panic, as `assert!` does.
 
 mod client;
+pub mod engine_contract;
 mod parser;
 mod stream;
 

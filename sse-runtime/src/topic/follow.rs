@@ -80,8 +80,9 @@ impl<E> Sse<E> {
     /// It is never `Ok`.
     ///
     /// # Cancel safety
-    /// If the future is dropped, as by `select!`, everything that was published until then is still sent. The stream
-    /// may then follow again, and goes on where it left off.
+    /// If the future is dropped, as by `select!`, everything that was published until then is still sent; unless the
+    /// client is so far behind that it is fed from the engine. The stream may then follow again, and goes on where it left
+    /// off.
     ///
     /// ```
     /// use axum::extract::State;

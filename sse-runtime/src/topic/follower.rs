@@ -19,7 +19,7 @@ use super::snapshot::Snapshot;
 use super::state::Subscription;
 use super::tap::Tap;
 use super::words::{Gap, Open, Reset};
-use crate::engine::{EngineError, Page};
+use crate::engine::{Answer, EngineError, Page};
 use crate::error::SendError;
 use crate::stream::{DisconnectReason, Reached, Shared, Slow};
 
@@ -60,6 +60,15 @@ impl Branch {
     /// Whether there may be events for it up to the number `until`.
     fn lacks(&self, until: u64) -> bool {
         self.seen < until && self.seen < self.followed.topic.newest()
+    }
+
+    /// Whether the ring lacks something that the engine does not at once say to be gone.
+    fn may_be_read(&self, hub: &HubState) -> bool {
+        let topic = &self.followed.topic;
+        let floor = topic.ring().floor();
+        let is_gone =
+            || matches!(hub.engine.read(&topic.name, self.seen, floor), Answer::Now(Some(Ok(Page::Evicted))));
+        self.seen < floor && !is_gone()
     }
 
     fn failed(&self, source: EngineError) -> FollowError {
@@ -312,11 +321,16 @@ impl Follower<'_> {
             events.extend(singles.events.into_iter().map(|event| (index, event)));
         }
         self.send(hub, events, covered, until);
+        for branch in &mut self.topics {
+            let ring = branch.followed.topic.ring();
+            branch.next = ring.locate(branch.seen).unwrap_or_else(|| branch.next.min(ring.base()));
+        }
         Ok(())
     }
 
     /// Sends events of several topics, those up to the number `covered`, in the order of their numbers.
     fn send(&mut self, hub: &HubState, mut events: Vec<(usize, Single)>, covered: u64, until: u64) {
+        let newest_only = self.pick == Pick::Newest;
         if covered == until {
             // It has caught up, and keeps up until further notice.
             self.pick = Pick::All;
@@ -329,11 +343,12 @@ impl Follower<'_> {
         let mut blocks = BytesMut::with_capacity(events.iter().map(|(_, event)| event.bytes.len()).sum());
         for (index, event) in &events {
             blocks.extend_from_slice(&event.bytes);
-            let (Some(branch), Some(ordinal)) = (self.topics.get_mut(*index), event.ordinal) else {
-                continue;
-            };
-            // More than none if only the newest of each key are picked.
-            hub.counters.missed(ordinal.saturating_sub(branch.next));
+            let Some(branch) = self.topics.get_mut(*index) else { continue };
+            // From the engine, it is one of those that have left the ring.
+            let ordinal = event.ordinal.unwrap_or(branch.next);
+            if newest_only {
+                hub.counters.missed(ordinal.saturating_sub(branch.next));
+            }
             branch.next = ordinal + 1;
         }
         self.stream.forward(&blocks, events.len() as u64, Some(&last));
@@ -443,6 +458,10 @@ impl Follower<'_> {
     /// Sends what has been published until now and is still there, without waiting for room.
     fn flush(&mut self, hub: &HubState) {
         let until = hub.arrived();
+        if self.topics.iter().any(|branch| branch.may_be_read(hub)) {
+            // That would have to be waited for. Who follows again goes on here, and so does a client that comes back.
+            return;
+        }
         let mut events = Vec::new();
         for index in 0..self.topics.len() {
             // The second time with what is left, if something was not there any more.

@@ -6,6 +6,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::handle::Topic;
@@ -53,6 +54,8 @@ pub(super) struct HubState {
     /// The number of the newest record that has arrived: whatever is below it, of open topics, is in the rings.
     arrived: AtomicU64,
     topics: Mutex<Topics>,
+    /// Some of the topics that were let go are closed now.
+    closed: Notify,
     hasher: RandomState,
     pub(super) settings: Settings,
     pub(super) retention: Retention,
@@ -61,7 +64,9 @@ pub(super) struct HubState {
 
 struct Topics {
     by_name: HashMap<Box<str>, Arc<TopicState>>,
-    /// Up to this number, there may have been events of topics that were let go.
+    /// Topics that were let go and are not closed yet, and how often each.
+    closing: HashMap<Box<str>, usize>,
+    /// Up to this number, there may have been events of topics that were let go, or not known yet.
     forgotten: u64,
     /// When there are so many, it is time to let go of some.
     sweep_at: usize,
@@ -112,12 +117,18 @@ impl Hub {
 
 impl HubState {
     fn new(engine: Arc<dyn Engine>, settings: Settings) -> Arc<Self> {
-        let topics = Topics { by_name: HashMap::new(), forgotten: 0, sweep_at: settings.topics };
+        let topics = Topics {
+            by_name: HashMap::new(),
+            closing: HashMap::new(),
+            forgotten: 0,
+            sweep_at: settings.topics,
+        };
         Arc::new(Self {
             engine,
             epoch: OnceLock::new(),
             arrived: AtomicU64::new(0),
             topics: Mutex::new(topics),
+            closed: Notify::new(),
             hasher: RandomState::new(),
             settings,
             retention: Retention::new(settings),
@@ -128,7 +139,8 @@ impl HubState {
     fn begun(&self, log: Log) {
         let _ = self.epoch.set(log.epoch);
         self.arrived.fetch_max(log.top, Ordering::AcqRel);
-        self.topics().forgotten = log.top;
+        let mut topics = self.topics();
+        topics.forgotten = topics.forgotten.max(log.top);
     }
 
     fn topics(&self) -> MutexGuard<'_, Topics> {
@@ -155,6 +167,7 @@ impl HubState {
                     for topic in &let_go {
                         let newest = topic.newest();
                         topics.forgotten = topics.forgotten.max(newest);
+                        *topics.closing.entry(topic.name.clone()).or_default() += 1;
                     }
                 }
                 let topic = TopicState::new(name, Ring::new(self.settings.topic, topics.forgotten));
@@ -163,20 +176,45 @@ impl HubState {
             }
         };
         found.touch();
+        if !let_go.is_empty() {
+            self.let_go(&let_go);
+        }
+        found
+    }
+
+    fn let_go(&self, let_go: &[Arc<TopicState>]) {
         for topic in let_go {
-            self.retention.change(&topic, |ring| {
+            self.retention.change(topic, |ring| {
                 while ring.oldest().is_some() {
                     ring.evict_one();
                 }
             });
             self.engine.close(&topic.name);
         }
-        found
+        let mut topics = self.topics();
+        for topic in let_go {
+            if let Some(left) = topics.closing.get_mut(&topic.name) {
+                *left -= 1;
+                if *left == 0 {
+                    topics.closing.remove(&topic.name);
+                }
+            }
+        }
+        drop(topics);
+        self.closed.notify_waiters();
     }
 
     /// Makes sure that a topic's events arrive.
     pub(super) async fn open(&self, topic: &TopicState) -> Result<(), EngineError> {
         let open = || async {
+            // One that is wanted again at once must not be closed after it was opened.
+            loop {
+                let closed = self.closed.notified();
+                if !self.topics().closing.contains_key(&topic.name) {
+                    break;
+                }
+                closed.await;
+            }
             let above = self.engine.open(&topic.name).await?;
             self.arrived.fetch_max(above, Ordering::AcqRel);
             drop(self.raise_floor(topic, above));
@@ -225,7 +263,14 @@ impl Topics {
 impl Receiver for HubState {
     fn deliver(&self, topic: &str, seq: u64, record: Record<'_>) -> Delivered {
         let now = Instant::now();
-        let found = self.topics().by_name.get(topic).map(Arc::clone);
+        let found = {
+            let mut topics = self.topics();
+            let found = topics.by_name.get(topic).map(Arc::clone);
+            if found.is_none() {
+                topics.forgotten = topics.forgotten.max(seq);
+            }
+            found
+        };
         let delivered = found.map_or_else(Delivered::default, |topic| {
             let position = self.position(seq);
             let key = self.hasher.hash_one(record.key);
@@ -240,8 +285,9 @@ impl Receiver for HubState {
             }
             Delivered { give_back: (wakers.capacity() > 0).then_some(topic), wakers }
         });
-        // After the event is in its ring: who reads this number finds everything up to it.
-        self.arrived.store(seq, Ordering::Release);
+        // After the event is in its ring: who reads this number finds everything up to it. It may be higher already, by
+        // what `open` answered.
+        self.arrived.fetch_max(seq, Ordering::AcqRel);
         self.counters.published();
         self.retention.enforce(now, seq);
         delivered
