@@ -247,7 +247,6 @@ impl Receiver for HubState {
     }
 
     fn lost(&self, top: u64) {
-        self.arrived.fetch_max(top, Ordering::AcqRel);
         let all: Vec<_> = {
             let mut topics = self.topics();
             topics.forgotten = topics.forgotten.max(top);
@@ -256,6 +255,8 @@ impl Receiver for HubState {
         for topic in all {
             drop(self.raise_floor(&topic, top));
         }
+        // After the floors: who reads this number finds that something is missing, and does not take it for silence.
+        self.arrived.fetch_max(top, Ordering::AcqRel);
     }
 }
 

@@ -223,11 +223,13 @@ impl Ring {
             return Slab::new();
         }
         self.floor = seq;
-        if self.marks.is_empty() {
-            // An ordinal for what is missing: whoever waits for the next event finds itself behind.
-            self.base += 1;
-            self.tail_first = self.base;
+        if !self.marks.is_empty() {
+            // Whoever waits has seen the newest event already, so nothing is missing for it.
+            return Slab::new();
         }
+        // An ordinal for what is missing: whoever waits for the next event finds itself behind.
+        self.base += 1;
+        self.tail_first = self.base;
         self.take_waiting()
     }
 
