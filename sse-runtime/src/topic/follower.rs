@@ -5,7 +5,7 @@
 //! the engine still has; and what is left for a client that was too slow.
 
 use std::future::poll_fn;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Poll, Waker};
 
 use bytes::BytesMut;
@@ -16,7 +16,7 @@ use super::hub::{Hub, HubState};
 use super::resume::{ResetReason, Wish};
 use super::ring::{Pick, Single, Singles, Token};
 use super::snapshot::Snapshot;
-use super::state::Subscription;
+use super::state::{Subscription, TopicState};
 use super::tap::Tap;
 use super::words::{Gap, Open, Reset};
 use crate::engine::{EngineError, Page};
@@ -60,6 +60,20 @@ impl Branch {
     }
 }
 
+/// Where a follower left off, for the next one of the same stream.
+struct Left {
+    epoch: u64,
+    seq: u64,
+    /// [`Branch::next`] of each topic.
+    next: Vec<(Weak<TopicState>, u64)>,
+}
+
+impl Left {
+    fn next(&self, topic: &Arc<TopicState>) -> Option<u64> {
+        self.next.iter().find(|(known, _)| known.as_ptr() == Arc::as_ptr(topic)).map(|&(_, next)| next)
+    }
+}
+
 /// Where a stream begins.
 enum Start {
     /// Where the last follower of this very stream left off.
@@ -71,13 +85,10 @@ enum Start {
 
 impl<'a> Follower<'a> {
     pub(super) fn new(stream: &'a Shared, hub: Option<Hub>, followed: Vec<Followed>) -> Self {
-        let branch = |followed: Followed| Branch {
-            _subscription: followed.topic.subscribe(),
-            followed,
-            seen: 0,
-            next: 0,
-            token: None,
-            newest: 0,
+        let branch = |followed: Followed| {
+            let subscription = followed.topic.subscribe();
+            let next = followed.topic.ring().base();
+            Branch { followed, _subscription: subscription, seen: 0, next, token: None, newest: 0 }
         };
         let topics = followed.into_iter().map(branch).collect();
         Self { stream, hub, topics, seen: 0, pick: Pick::All, live: false, ended: false }
@@ -113,10 +124,14 @@ impl<'a> Follower<'a> {
     }
 
     /// From what the client says and what is kept, to where the stream begins.
-    async fn start(&self, hub: &HubState) -> Result<Start, SendError> {
+    async fn start(&mut self, hub: &HubState) -> Result<Start, SendError> {
         let epoch = hub.position(0).epoch;
-        if let Some((_, seq)) = self.stream.followed().filter(|(left, _)| *left == epoch) {
-            return Ok(Start::Again(seq));
+        let left = self.stream.followed().and_then(|left| left.downcast::<Left>().ok());
+        if let Some(left) = left.filter(|left| left.epoch == epoch) {
+            for branch in &mut self.topics {
+                branch.next = left.next(&branch.followed.topic).unwrap_or(branch.next);
+            }
+            return Ok(Start::Again(left.seq));
         }
         let after = match Wish::read(&self.stream.asked, epoch) {
             Wish::New => return Ok(Start::New),
@@ -130,12 +145,16 @@ impl<'a> Follower<'a> {
                 return Ok(Start::Reset(ResetReason::Ahead));
             }
         }
-        for branch in &self.topics {
+        for index in 0..self.topics.len() {
+            let Some(branch) = self.topics.get_mut(index) else { break };
             let topic = &branch.followed.topic;
             hub.retention.change(topic, |ring| ring.evict_aged(Instant::now()));
-            if topic.ring().locate(after).is_some() {
+            let located = topic.ring().locate(after);
+            if let Some(next) = located {
+                branch.next = next;
                 continue;
             }
+            let Some(branch) = self.topics.get(index) else { break };
             if self.read(hub, branch, after, hub.arrived(), Pick::All).await?.is_none() {
                 return Ok(Start::Reset(ResetReason::Evicted));
             }
@@ -211,8 +230,9 @@ impl<'a> Follower<'a> {
         Ok(all)
     }
 
+    /// Never back: a ring may be ahead of the number that the hub has noted as arrived.
     fn set_seen(&mut self, seq: u64) {
-        self.seen = seq;
+        self.seen = self.seen.max(seq);
         for branch in &mut self.topics {
             branch.seen = branch.seen.max(seq);
         }
@@ -221,8 +241,8 @@ impl<'a> Follower<'a> {
     fn begin_at(&mut self, seq: u64) {
         self.set_seen(seq);
         for branch in &mut self.topics {
-            let ring = branch.followed.topic.ring();
-            branch.next = ring.locate(seq).unwrap_or_else(|| ring.base());
+            // Otherwise it is behind from the beginning, and what is known of its place tells by how much.
+            branch.next = branch.followed.topic.ring().locate(seq).unwrap_or(branch.next);
         }
     }
 
@@ -420,6 +440,10 @@ impl Follower<'_> {
                     break;
                 }
                 self.behind(hub, index);
+                if self.ended {
+                    // Whatever came later, of another topic, would hide what is missing when the client comes back.
+                    return;
+                }
             }
         }
         self.send(hub, events, until);
@@ -442,7 +466,10 @@ impl Drop for Follower<'_> {
                 self.left_at(source.reached());
             }
             self.flush(&hub.0);
-            self.stream.set_followed(hub.0.position(0).epoch, self.seen);
+            let next = |branch: &Branch| (Arc::downgrade(&branch.followed.topic), branch.next);
+            let next = self.topics.iter().map(next).collect();
+            let epoch = hub.0.position(0).epoch;
+            self.stream.set_followed(Arc::new(Left { epoch, seq: self.seen, next }));
         }
         self.stream.end_following();
     }
