@@ -4,4 +4,5 @@
 mod published;
 mod reader;
 mod regressions;
+mod scripted;
 mod seams;

@@ -1,13 +1,14 @@
 //! Mistakes that were made once.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use sse_runtime::engine::{Answer, Engine, EngineError, Feed, Log, Page, Record};
 use sse_runtime::testing::{ReceivedEvent, TestClient, TestStream};
 use sse_runtime::{Hub, Message, Result, Shutdown, Sse, Topic, routes, sse_route};
 use tokio::sync::Notify;
+
+use super::scripted::Scripted;
 
 /// What the handlers below are told: to do what they do besides following.
 #[derive(Clone)]
@@ -165,57 +166,6 @@ async fn what_goes_missing_while_a_handler_does_not_follow_is_counted() {
     }
 }
 
-/// An engine whose every step the test makes.
-#[derive(Clone, Debug, Default)]
-struct Scripted(Arc<Mutex<Script>>);
-
-#[derive(Debug, Default)]
-struct Script {
-    feed: Option<Feed>,
-    /// What `open` answers.
-    above: u64,
-}
-
-impl Scripted {
-    fn script(&self) -> std::sync::MutexGuard<'_, Script> {
-        self.0.lock().expect("no panic under it")
-    }
-
-    fn feed(&self) -> Feed {
-        self.script().feed.clone().expect("started")
-    }
-
-    fn deliver(&self, topic: &str, seq: u64) {
-        let block = format!("data: {topic}{seq}\n\n");
-        drop(self.feed().deliver(topic, seq, Record::new(block.as_bytes(), "")));
-    }
-}
-
-impl Engine for Scripted {
-    fn start(&self, feed: Feed) -> Answer<'_, Log> {
-        self.script().feed = Some(feed);
-        Answer::now(Ok(Log { epoch: 1, top: 0 }))
-    }
-
-    fn open<'a>(&'a self, _: &'a str) -> Answer<'a, u64> {
-        Answer::now(Ok(self.script().above))
-    }
-
-    fn close(&self, _: &str) {}
-
-    fn publish<'a>(&'a self, _: &'a str, _: Record<'_>) -> Answer<'a, u64> {
-        Answer::now(Err(EngineError::new("the test delivers")))
-    }
-
-    fn top(&self) -> Answer<'_, u64> {
-        Answer::now(Ok(u64::MAX))
-    }
-
-    fn read<'a>(&'a self, _: &'a str, after: u64, until: u64) -> Answer<'a, Page> {
-        Answer::now(Ok(if after >= until { Page::Records(Vec::new()) } else { Page::Evicted }))
-    }
-}
-
 async fn scripted() -> (Scripted, App, TestClient) {
     let engine = Scripted::default();
     let (app, client) = App::new(Hub::on(engine.clone()).start().await.expect("it starts"));
@@ -230,13 +180,13 @@ async fn a_loss_of_old_events_does_not_put_a_follower_to_sleep() {
         opened(&mut events).await;
         for seq in [1, 3] {
             engine.deliver("a", seq);
-            assert_eq!(events.next().await.data, format!("a{seq}"));
+            assert_eq!(events.next().await.data, format!("a:{seq} "));
         }
         engine.feed().lost(2);
         events.silent_for(Duration::from_millis(1)).await;
         for seq in 4..=5 {
             engine.deliver("a", seq);
-            assert_eq!(events.next().await.data, format!("a{seq}"), "{path}");
+            assert_eq!(events.next().await.data, format!("a:{seq} "), "{path}");
         }
     }
 }
@@ -248,7 +198,7 @@ async fn a_loss_wakes_those_who_wait_and_each_is_told() {
         let mut events = client.get(path).stream().await;
         opened(&mut events).await;
         engine.deliver("a", 1);
-        assert_eq!(events.next().await.data, "a1");
+        assert_eq!(events.next().await.data, "a:1 ");
         engine.feed().lost(7);
         assert_eq!(json(&events.next().await)["until"], "1-7", "{path}");
         if path.contains(',') {
@@ -259,7 +209,7 @@ async fn a_loss_wakes_those_who_wait_and_each_is_told() {
             );
         }
         engine.deliver("a", 8);
-        assert_eq!(events.next().await.data, "a8");
+        assert_eq!(events.next().await.data, "a:8 ");
         events.silent_for(Duration::from_secs(1)).await;
     }
 }

@@ -17,10 +17,12 @@ use axum::Router;
 use axum::extract::State;
 use sse_runtime::{Event, Hub, Result, Sse, Topic, routes, sse_route};
 use sse_tests::within_limit;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::published::{END, Heard, Published, Topics, finished, seq_of};
 use super::reader::{Block, Reader, Server};
+use super::scripted::Scripted;
 
 const EVERYTHING: usize = 1 << 30;
 
@@ -202,7 +204,7 @@ async fn clients_that_come_and_go_lose_and_repeat_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn clients_that_come_and_go_quickly_lose_and_repeat_nothing() {
-    nothing_lost_or_repeated("follow", 1000, 7).await;
+    nothing_lost_or_repeated("follow", 200, 7).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -240,6 +242,97 @@ async fn what_is_received_and_what_is_missed_add_up() {
     }
     assert!(missed > 0, "somebody was too slow");
     assert_eq!(hub.stats().missed, missed);
+}
+
+/// Publishes two events, the second while the followers turn to the first, and no more until they have both: whoever
+/// misses the second one's call sleeps on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_falls_asleep_beside_an_event() {
+    const PAIRS: u64 = 2000;
+    for clients in [vec![vec![0, 1]], vec![vec![0]], vec![vec![0], vec![1, 0], vec![0, 1]]] {
+        let hub = large();
+        let topics = Topics::new(&hub, 2);
+        let server = server(&hub);
+        let (mut tasks, mut heard) = (Vec::new(), Vec::new());
+        for followed in clients {
+            let mut reader = Reader::connect(&server, &path("follow", &followed), None).await;
+            assert_eq!(reader.position().await, 0);
+            let (last, mut hears) = watch::channel(0);
+            // One that follows the first topic alone does not get the second of each pair.
+            let short = u64::from(followed.len() == 1);
+            tasks.push(tokio::spawn(async move {
+                while *last.borrow() < 2 * PAIRS - short {
+                    let event = reader.event().await;
+                    last.send_replace(event.seq);
+                }
+            }));
+            heard.push(async move |pair| drop(hears.wait_for(|last| *last >= 2 * pair - short).await));
+        }
+        let publisher = tokio::spawn(async move {
+            for pair in 1..=PAIRS {
+                topics.publish(0, 2 * pair - 1, "");
+                dally(pair, 1000);
+                topics.publish(1, 2 * pair, "");
+                for client in &mut heard {
+                    client(pair).await;
+                }
+            }
+        });
+        for task in tasks {
+            within_limit("a client", task).await.expect("a client gets every event");
+        }
+        publisher.await.expect("no panic");
+    }
+}
+
+/// Takes a little time, each time another, to meet the other side at every point of its way.
+fn dally(seq: u64, most: u64) {
+    for _ in 0..seq * 7919 % most {
+        std::hint::spin_loop();
+    }
+}
+
+/// An engine that loses something behind every event: each loss is told before anything later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_loss_is_taken_for_silence() {
+    const ROUNDS: u64 = 10_000;
+    for followed in [vec![0], vec![0, 1]] {
+        let engine = Scripted::default();
+        let hub = Hub::on(engine.clone()).start().await.expect("it starts");
+        let mut reader = Reader::connect(&server(&hub), &path("skip", &followed), None).await;
+        assert_eq!(reader.position().await, 0);
+        let heard = Arc::new(AtomicU64::new(0));
+        let last = Arc::clone(&heard);
+        let publisher = tokio::task::spawn_blocking(move || {
+            for seq in (1..ROUNDS).step_by(2) {
+                engine.deliver("0", seq);
+                dally(seq, 2000);
+                engine.feed().lost(seq + 1);
+                // Not too far ahead, or all losses become one.
+                for _ in 0..100_000 {
+                    if last.load(Ordering::Acquire) + 4 >= seq {
+                        break;
+                    }
+                    std::thread::yield_now();
+                }
+            }
+        });
+        let mut told = 0;
+        while told < ROUNDS {
+            match reader.next().await.expect("it goes on") {
+                Block::Event(event) => {
+                    assert!(told + 1 >= event.seq, "{event:?} after a loss of which was told up to {told}");
+                    heard.store(event.seq, Ordering::Release);
+                }
+                gap => {
+                    let until = gap.json()["until"].as_str().map(seq_of).expect("a position");
+                    told = told.max(until);
+                    heard.store(told, Ordering::Release);
+                }
+            }
+        }
+        within_limit("the publisher", publisher).await.expect("no panic");
+    }
 }
 
 #[sse_route("/counting", keep_alive = "off")]
