@@ -5,7 +5,7 @@
 //! the engine still has; and what is left for a client that was too slow.
 
 use std::future::poll_fn;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Poll, Waker};
 
 use bytes::BytesMut;
@@ -15,8 +15,8 @@ use super::follow::{FollowError, Followed};
 use super::hub::{Hub, HubState};
 use super::resume::{ResetReason, Wish};
 use super::ring::{Pick, Single, Singles, Token};
-use super::snapshot::Snapshot;
-use super::state::Subscription;
+use super::snapshot::{Hook, Snapshot};
+use super::state::{Subscription, TopicState};
 use super::tap::Tap;
 use super::words::{Gap, Open, Reset};
 use crate::engine::{Answer, EngineError, Page};
@@ -76,6 +76,20 @@ impl Branch {
     }
 }
 
+/// Where a follower left off, for the next one of the same stream.
+struct Left {
+    epoch: u64,
+    seq: u64,
+    /// [`Branch::next`] of each topic.
+    next: Vec<(Weak<TopicState>, u64)>,
+}
+
+impl Left {
+    fn next(&self, topic: &Arc<TopicState>) -> Option<u64> {
+        self.next.iter().find(|(known, _)| known.as_ptr() == Arc::as_ptr(topic)).map(|&(_, next)| next)
+    }
+}
+
 /// Where a stream begins.
 enum Start {
     /// Where the last follower of this very stream left off.
@@ -87,13 +101,10 @@ enum Start {
 
 impl<'a> Follower<'a> {
     pub(super) fn new(stream: &'a Shared, hub: Option<Hub>, followed: Vec<Followed>) -> Self {
-        let branch = |followed: Followed| Branch {
-            _subscription: followed.topic.subscribe(),
-            followed,
-            seen: 0,
-            next: 0,
-            token: None,
-            newest: 0,
+        let branch = |followed: Followed| {
+            let subscription = followed.topic.subscribe();
+            let next = followed.topic.ring().base();
+            Branch { followed, _subscription: subscription, seen: 0, next, token: None, newest: 0 }
         };
         let topics = followed.into_iter().map(branch).collect();
         Self { stream, hub, topics, seen: 0, pick: Pick::All, follows: false, live: false, ended: false }
@@ -128,7 +139,7 @@ impl<'a> Follower<'a> {
             // Before the rings are read: what is below this number is in them.
             let until = hub.0.arrived();
             if self.seen >= until {
-                self.news().await?;
+                self.news(&hub.0).await?;
             } else if !self.round(&hub.0, until) {
                 Box::pin(self.round_with_engine(&hub.0, until)).await?;
             }
@@ -144,10 +155,14 @@ impl<'a> Follower<'a> {
     }
 
     /// From what the client says and what is kept, to where the stream begins.
-    async fn start(&self, hub: &HubState) -> Result<Start, SendError> {
+    async fn start(&mut self, hub: &HubState) -> Result<Start, SendError> {
         let epoch = hub.position(0).epoch;
-        if let Some((_, seq)) = self.stream.followed().filter(|(left, _)| *left == epoch) {
-            return Ok(Start::Again(seq));
+        let left = self.stream.followed().and_then(|left| left.downcast::<Left>().ok());
+        if let Some(left) = left.filter(|left| left.epoch == epoch) {
+            for branch in &mut self.topics {
+                branch.next = left.next(&branch.followed.topic).unwrap_or(branch.next);
+            }
+            return Ok(Start::Again(left.seq));
         }
         let after = match Wish::read(&self.stream.asked, epoch) {
             Wish::New => return Ok(Start::New),
@@ -161,12 +176,16 @@ impl<'a> Follower<'a> {
                 return Ok(Start::Reset(ResetReason::Ahead));
             }
         }
-        for branch in &self.topics {
+        for index in 0..self.topics.len() {
+            let Some(branch) = self.topics.get_mut(index) else { break };
             let topic = &branch.followed.topic;
             hub.retention.change(topic, |ring| ring.evict_aged(Instant::now()));
-            if topic.ring().locate(after).is_some() {
+            let located = topic.ring().locate(after);
+            if let Some(next) = located {
+                branch.next = next;
                 continue;
             }
+            let Some(branch) = self.topics.get(index) else { break };
             if self.read(hub, branch, after, hub.arrived(), Pick::All).await?.is_none() {
                 return Ok(Start::Reset(ResetReason::Evicted));
             }
@@ -197,7 +216,7 @@ impl<'a> Follower<'a> {
         if let (Some(reason), true) = (reset, self.stream.meta.bare) {
             return Err(FollowError::Reset(reason).into());
         }
-        let snapshot = if resumed { Snapshot::default() } else { self.snapshots(hub).await? };
+        let mut snapshot = if resumed { Snapshot::default() } else { self.snapshots(hub).await? };
         let at = hub.position(self.seen);
         let with_id = snapshot.events == 0;
         poll_fn(|cx| self.stream.poll_room(cx)).await?;
@@ -211,16 +230,9 @@ impl<'a> Follower<'a> {
             hub.counters.resumed();
         }
         self.stream.say(&Open { at, resumed, heartbeat: self.stream.meta.keep_alive, with_id });
-        if let (Some(before), Some(last)) =
-            (snapshot.blocks.get(..snapshot.last), snapshot.blocks.get(snapshot.last..))
-        {
-            if snapshot.events > 0 {
-                // Only the last one has an id: until then, who loses the connection has to begin anew.
-                let mut blocks = BytesMut::from(before);
-                blocks.extend_from_slice(format!("id: {at}\n").as_bytes());
-                blocks.extend_from_slice(last);
-                self.stream.forward(&blocks, snapshot.events, Some(&at));
-            }
+        if snapshot.events > 0 {
+            snapshot.end_with_id(&at);
+            self.stream.forward(&snapshot.blocks, snapshot.events, Some(&at));
         }
         if self.stream.is_head() {
             self.stream.open()?;
@@ -232,18 +244,15 @@ impl<'a> Follower<'a> {
         let mut all = Snapshot::default();
         for branch in &self.topics {
             if let Some(hook) = &branch.followed.snapshot {
-                let snapshot = hook(hub.settings.max_event).await.map_err(|error| FollowError::Snapshot {
-                    topic: branch.name(),
-                    error: error.to_string(),
-                })?;
-                all.extend(&snapshot);
+                all.extend(&snapshot_of(hub, branch, hook).await?);
             }
         }
         Ok(all)
     }
 
+    /// Never back: a ring may be ahead of the number that the hub has noted as arrived.
     fn set_seen(&mut self, seq: u64) {
-        self.seen = seq;
+        self.seen = self.seen.max(seq);
         for branch in &mut self.topics {
             branch.seen = branch.seen.max(seq);
         }
@@ -252,8 +261,8 @@ impl<'a> Follower<'a> {
     fn begin_at(&mut self, seq: u64) {
         self.set_seen(seq);
         for branch in &mut self.topics {
-            let ring = branch.followed.topic.ring();
-            branch.next = ring.locate(seq).unwrap_or_else(|| ring.base());
+            // Otherwise it is behind from the beginning, and what is known of its place tells by how much.
+            branch.next = branch.followed.topic.ring().locate(seq).unwrap_or(branch.next);
         }
     }
 
@@ -261,6 +270,12 @@ impl<'a> Follower<'a> {
         let topic = self.topics.first().map(Branch::name).unwrap_or_default();
         FollowError::Engine { topic, source }
     }
+}
+
+async fn snapshot_of(hub: &HubState, branch: &Branch, hook: &Hook) -> Result<Snapshot, FollowError> {
+    hook(hub.settings.max_event)
+        .await
+        .map_err(|error| FollowError::Snapshot { topic: branch.name(), error: error.to_string() })
 }
 
 /// One topic, from its ring.
@@ -315,7 +330,7 @@ impl Follower<'_> {
             let Some(branch) = self.topics.get(index).filter(|branch| branch.lacks(until)) else { continue };
             let Some(singles) = self.read(hub, branch, branch.seen, until, self.pick).await? else {
                 self.behind(hub, index);
-                return Ok(());
+                return self.show_anew(hub, index).await;
             };
             covered = covered.min(singles.covered);
             events.extend(singles.events.into_iter().map(|event| (index, event)));
@@ -324,6 +339,32 @@ impl Follower<'_> {
         for branch in &mut self.topics {
             let ring = branch.followed.topic.ring();
             branch.next = ring.locate(branch.seen).unwrap_or_else(|| branch.next.min(ring.base()));
+        }
+        Ok(())
+    }
+
+    /// For a client that wants the newest only, and has just been told that it is behind: the current state, if the topic
+    /// can show it. What it holds of each key, and the newest event of that may be gone.
+    async fn show_anew(&mut self, hub: &HubState, index: usize) -> Result<(), SendError> {
+        let only = self.topics.len() == 1;
+        let Some(branch) = self.topics.get(index).filter(|_| self.pick == Pick::Newest) else {
+            return Ok(());
+        };
+        let Some(hook) = &branch.followed.snapshot else { return Ok(()) };
+        let until = hub.arrived();
+        let mut snapshot = snapshot_of(hub, branch, hook).await?;
+        let Some(branch) = self.topics.get_mut(index) else { return Ok(()) };
+        let next = branch.followed.topic.ring().locate(until).unwrap_or(branch.next);
+        hub.counters.missed(next.saturating_sub(branch.next));
+        (branch.seen, branch.next) = (until, next);
+        if only {
+            self.seen = until;
+            let at = hub.position(until);
+            snapshot.end_with_id(&at);
+            self.stream.forward(&snapshot.blocks, snapshot.events, Some(&at));
+        } else {
+            // Other topics may have events before it.
+            self.stream.forward(&snapshot.blocks, snapshot.events, None);
         }
         Ok(())
     }
@@ -424,7 +465,7 @@ impl Follower<'_> {
     }
 
     /// Waits for the next event of any of the topics.
-    async fn news(&mut self) -> Result<(), SendError> {
+    async fn news(&mut self, hub: &HubState) -> Result<(), SendError> {
         let mut waker: Option<Waker> = None;
         poll_fn(|cx| {
             if self.stream.poll_over(cx).is_ready() {
@@ -440,7 +481,7 @@ impl Follower<'_> {
                     branch.newest = newest;
                 }
                 // Looked at after the waker is in its place.
-                any |= branch.followed.topic.newest() > branch.seen;
+                any |= branch.followed.topic.newest() > branch.seen && hub.arrived() > self.seen;
             }
             if any {
                 return Poll::Ready(Ok(()));
@@ -474,6 +515,10 @@ impl Follower<'_> {
                     break;
                 }
                 self.behind(hub, index);
+                if self.ended {
+                    // Whatever came later, of another topic, would hide what is missing when the client comes back.
+                    return;
+                }
             }
         }
         self.send(hub, events, until, until);
@@ -499,7 +544,10 @@ impl Drop for Follower<'_> {
                 self.left_at(source.reached());
             }
             self.flush(&hub.0);
-            self.stream.set_followed(hub.0.position(0).epoch, self.seen);
+            let next = |branch: &Branch| (Arc::downgrade(&branch.followed.topic), branch.next);
+            let next = self.topics.iter().map(next).collect();
+            let epoch = hub.0.position(0).epoch;
+            self.stream.set_followed(Arc::new(Left { epoch, seq: self.seen, next }));
         }
         self.stream.end_following();
     }

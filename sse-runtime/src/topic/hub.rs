@@ -155,6 +155,12 @@ impl HubState {
         self.arrived.load(Ordering::Acquire)
     }
 
+    /// To be called when an event is in its ring: who reads this number finds everything up to it.
+    fn note_arrived(&self, seq: u64) {
+        // It may be higher already, by what `open` answered.
+        self.arrived.fetch_max(seq, Ordering::AcqRel);
+    }
+
     fn topic(&self, name: &str) -> Arc<TopicState> {
         let mut let_go = Vec::new();
         let found = {
@@ -277,6 +283,8 @@ impl Receiver for HubState {
             let (wakers, unlisted) = self.retention.change(&topic, |ring| {
                 let wakers = ring.append(position, key, record.block, now);
                 topic.set_newest(seq);
+                // Under the ring's lock, so that who waits in vain for an event that it has seen there waits for this too.
+                self.note_arrived(seq);
                 let was_listed = std::mem::replace(&mut ring.listed, true);
                 (wakers, if was_listed { None } else { ring.oldest() })
             });
@@ -285,16 +293,13 @@ impl Receiver for HubState {
             }
             Delivered { give_back: (wakers.capacity() > 0).then_some(topic), wakers }
         });
-        // After the event is in its ring: who reads this number finds everything up to it. It may be higher already, by
-        // what `open` answered.
-        self.arrived.fetch_max(seq, Ordering::AcqRel);
+        self.note_arrived(seq);
         self.counters.published();
         self.retention.enforce(now, seq);
         delivered
     }
 
     fn lost(&self, top: u64) {
-        self.arrived.fetch_max(top, Ordering::AcqRel);
         let all: Vec<_> = {
             let mut topics = self.topics();
             topics.forgotten = topics.forgotten.max(top);
@@ -303,6 +308,8 @@ impl Receiver for HubState {
         for topic in all {
             drop(self.raise_floor(&topic, top));
         }
+        // After the floors: who reads this number finds that something is missing, and does not take it for silence.
+        self.arrived.fetch_max(top, Ordering::AcqRel);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Publishing one event: encode it once, and hand it to the engine.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -48,7 +49,7 @@ pin_project! {
         event: T,
         // A function, so that an event which cannot be published is one error at the call, and none at the `.await`.
         encode: Encode<T>,
-        key: Option<String>,
+        key: Option<Cow<'a, str>>,
         answer: Option<Answer<'a, u64>>,
     }
 }
@@ -73,7 +74,7 @@ impl<'a, T> Publishing<'a, T> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn key(mut self, key: impl Into<String>) -> Self {
+    pub fn key(mut self, key: impl Into<Cow<'a, str>>) -> Self {
         self.key = Some(key.into());
         self
     }

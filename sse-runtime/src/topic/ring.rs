@@ -224,7 +224,7 @@ impl Ring {
         }
         self.floor = seq;
         if !self.marks.is_empty() {
-            // Whoever waits has seen what is left, which is newer.
+            // Whoever waits has seen the newest event already, so nothing is missing for it.
             return Slab::new();
         }
         // An ordinal for what is missing: whoever waits for the next event finds itself behind.

@@ -1,5 +1,6 @@
 //! The current state, for streams that begin anew.
 
+use std::fmt::Display;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -29,6 +30,15 @@ impl Snapshot {
             self.last = self.blocks.len() + other.last;
             self.events += other.events;
             self.blocks.extend_from_slice(&other.blocks);
+        }
+    }
+
+    /// Gives the last event an id, and no other: until then, who loses the connection has to begin anew.
+    pub(super) fn end_with_id(&mut self, id: &impl Display) {
+        if self.events > 0 {
+            let last = self.blocks.split_off(self.last);
+            self.blocks.extend_from_slice(format!("id: {id}\n").as_bytes());
+            self.blocks.extend_from_slice(&last);
         }
     }
 

@@ -115,6 +115,30 @@ async fn latest_gives_the_newest_of_each_key_and_then_goes_on_live() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn latest_gives_the_snapshot_if_there_is_one_because_a_key_may_have_left_the_history() {
+    let (hub, plain, hooks, _) = app(3);
+    let topic = plain.clone().snapshot(|| async { Ok(["the state", "in full"]) });
+    let client = TestClient::new(routes![latest].with_state((topic, hooks)));
+    let mut events = client.get("/latest").stream().await;
+    position(&events.next().await);
+    assert_eq!(events.take(2).await[1].data, "in full");
+    plain.publish(Event::new("price").data("a")).key("a").await.expect("published");
+    assert_eq!(events.next().await.data, "a");
+    events.stall();
+    for n in 0..10 {
+        plain.publish(Event::new("price").data(format!("b{n}"))).key("b").await.expect("published");
+    }
+    events.resume();
+    assert_eq!(events.next().await.name, "sse-gap");
+    assert_eq!(events.next().await.data, "the state");
+    let end = events.next().await;
+    assert_eq!((end.data.as_str(), id(&end)), ("in full", plain.position().as_str()));
+    plain.publish("live").await.expect("published");
+    assert_eq!(events.next().await.data, "live", "what the snapshot shows is not sent again");
+    assert_eq!(hub.stats().missed, 10);
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_that_does_not_read_holds_up_nobody() {
     let (hub, topic, _, client) = app(8);
     let mut stalled = client.get("/disconnect").stream().await;

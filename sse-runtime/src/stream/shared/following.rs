@@ -1,6 +1,8 @@
 //! The side of a handler that follows topics: a source of shared frames in place of events of its own.
 
+use std::any::Any;
 use std::fmt::Display;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 
@@ -64,13 +66,9 @@ impl Shared {
         Poll::Pending
     }
 
-    /// Takes the source away, wherever it is; none if there is none, or the stream is about to end without it.
+    /// Takes the source away, wherever it is; none if there is none, or the stream is over.
     pub(crate) fn detach(&self) -> Option<Box<dyn Source>> {
-        let mut state = self.state();
-        let source = state.leave_source();
-        let ends = state.over.is_some() || state.ending.is_some();
-        drop(state);
-        source.filter(|_| !ends)
+        self.state().leave_source()
     }
 
     /// Appends events that were encoded before, whatever is queued already. `last` is the id of the last of them.
@@ -92,13 +90,14 @@ impl Shared {
         self.state().following = false;
     }
 
-    /// Where the last follower of this stream left it: the log's epoch, and the number of the last event.
-    pub(crate) fn followed(&self) -> Option<(u64, u64)> {
-        self.state().followed
+    /// What the last follower of this stream left for the next.
+    pub(crate) fn followed(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        self.state().followed.clone()
     }
 
-    pub(crate) fn set_followed(&self, epoch: u64, seq: u64) {
-        self.state().followed = Some((epoch, seq));
+    pub(crate) fn set_followed(&self, left: Arc<dyn Any + Send + Sync>) {
+        let replaced = self.state().followed.replace(left);
+        drop(replaced);
     }
 
     /// Whether the head is not out yet.

@@ -1,5 +1,6 @@
 //! What is shared, behind one lock, and the small changes it goes through.
 
+use std::any::Any;
 use std::ops::Range;
 use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Waker};
@@ -60,8 +61,8 @@ pub(super) struct State {
     /// A handler is following topics; its waker, if it waits for what the body finds.
     pub(super) following: bool,
     pub(super) follower: Option<Waker>,
-    /// The epoch and the number at which the last follower left off.
-    pub(super) followed: Option<(u64, u64)>,
+    /// Where the last follower left off, for the next.
+    pub(super) followed: Option<Arc<dyn Any + Send + Sync>>,
     pub(super) ticking: Option<(Arc<Ticker>, Key)>,
     /// With the shutdowns that can end it.
     pub(super) registrations: [Option<Registration>; 2],
