@@ -84,7 +84,11 @@ impl Options {
 
     /// Whether this server was named, or none was.
     pub(crate) fn wants_server(&self, name: &str) -> bool {
-        self.servers.is_empty() || self.names_server(name)
+        !self.names_any_server() || self.names_server(name)
+    }
+
+    pub(crate) fn names_any_server(&self) -> bool {
+        !self.servers.is_empty()
     }
 
     pub(crate) fn names_server(&self, name: &str) -> bool {

@@ -47,6 +47,11 @@ impl Peer {
         }
     }
 
+    /// Part of this program.
+    pub(crate) fn is_own(&self) -> bool {
+        matches!(self.kind, Kind::Own)
+    }
+
     pub(crate) fn start(&self, setup: &Setup) -> io::Result<Process> {
         self.start_under(&[], setup)
     }

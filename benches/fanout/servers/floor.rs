@@ -2,7 +2,7 @@
 //! the last look goes to every socket by one write.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
 use mio::net::{TcpListener, TcpStream};
@@ -87,11 +87,13 @@ pub(crate) fn run(setup: &Setup) -> io::Result<()> {
     let mut listener = TcpListener::bind(([127, 0, 0, 1], 0).into())?;
     println!("{}", listener.local_addr()?);
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-    let waker = Waker::new(poll.registry(), COMMANDS)?;
+    // Kept here as well: what a dropped waker has just said is not heard.
+    let waker = Arc::new(Waker::new(poll.registry(), COMMANDS)?);
+    let commander = Arc::clone(&waker);
     let (commanded, commands) = mpsc::channel();
     on_command(move |command| {
         let _ = commanded.send(command);
-        drop(waker.wake());
+        drop(commander.wake());
     });
 
     let mut events = Events::with_capacity(1024);
