@@ -17,6 +17,7 @@ mod control;
 mod counts;
 mod limits;
 mod measure;
+mod nchan;
 mod options;
 mod payload;
 mod process;
