@@ -150,7 +150,8 @@ impl Subscriber {
         self.events += events;
         totals.events += events;
         if events == 0 {
-            totals.pings += ping.find_iter(bytes).count() as u64;
+            let at_once = u64::from(bytes.starts_with(b":"));
+            totals.pings += at_once + ping.find_iter(bytes).count() as u64;
         }
     }
 

@@ -8,8 +8,6 @@ use std::io;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-/// How many events are published without a look at the sockets when the publisher has fallen behind.
-const CATCH_UP: u64 = 64;
 /// How often a paced publisher looks at the clock.
 const TICK: Duration = Duration::from_millis(1);
 
@@ -17,7 +15,8 @@ const TICK: Duration = Duration::from_millis(1);
 pub(crate) enum Command {
     /// `count` times: `burst` events back to back, then a pause.
     Bursts { bytes: usize, burst: u64, pause: Duration, count: u64 },
-    /// So many events per second for so long. A publisher that falls behind catches up.
+    /// So many events per second for so long. A publisher that falls behind publishes all that is due at once, and
+    /// gives up half of the time later.
     Paced { bytes: usize, rate: u64, lasts: Duration },
 }
 
@@ -92,7 +91,7 @@ impl Schedule {
             Command::Bursts { burst, .. } => burst,
             Command::Paced { rate, .. } => {
                 let by_now = millis(self.begun.elapsed()) * rate / 1000;
-                by_now.min(self.command.events()).saturating_sub(self.published).min(CATCH_UP)
+                by_now.min(self.command.events()).saturating_sub(self.published)
             }
         };
         self.published += due;

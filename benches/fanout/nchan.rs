@@ -60,6 +60,7 @@ http {{
             nchan_channel_id bench;
             nchan_subscriber_first_message newest;
             nchan_eventsource_ping_interval {seconds};
+            nchan_eventsource_ping_comment ping;
         }}
         location = /publish {{
             nchan_publisher;

@@ -97,6 +97,10 @@ impl Options {
 
     /// Whether this scenario was named, or none was.
     pub(crate) fn wants_scenario(&self, name: &str) -> bool {
-        self.scenarios.is_empty() || self.scenarios.contains(&name)
+        self.scenarios.is_empty() || self.names_scenario(name)
+    }
+
+    pub(crate) fn names_scenario(&self, name: &str) -> bool {
+        self.scenarios.contains(&name)
     }
 }

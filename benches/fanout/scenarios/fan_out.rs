@@ -14,8 +14,9 @@ use crate::process::{Peer, Process};
 use crate::table::{Table, figure_or_dash};
 
 const SUBSCRIBERS: [usize; 4] = [1, 100, 1000, 10_000];
-const QUICK_SUBSCRIBERS: [usize; 2] = [100, 1000];
+const QUICK_SUBSCRIBERS: [usize; 2] = [1, 1000];
 const BYTES: [usize; 2] = [100, 1024];
+const QUICK_BYTES: [usize; 1] = [100];
 const BURSTS: [u64; 2] = [1, 16];
 /// Until everything that was published must have arrived.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -33,7 +34,8 @@ type Figures = HashMap<(Cell, &'static str), Vec<f64>>;
 
 pub(super) fn run(options: &Options, peers: &[&Peer], failures: &mut Failures) {
     let subscribers: &[usize] = if options.quick { &QUICK_SUBSCRIBERS } else { &SUBSCRIBERS };
-    let budget = Duration::from_millis(if options.quick { 100 } else { 200 });
+    let bytes: &[usize] = if options.quick { &QUICK_BYTES } else { &BYTES };
+    let budget = Duration::from_millis(if options.quick { 80 } else { 200 });
     let mut figures = Figures::new();
     for &subscribers in subscribers {
         let mut done = Vec::new();
@@ -44,7 +46,7 @@ pub(super) fn run(options: &Options, peers: &[&Peer], failures: &mut Failures) {
                 }
                 eprintln!("  {subscribers} subscribers, round {round}, {}", peer.name);
                 let begun = Instant::now();
-                if let Err(error) = measure_peer(peer, subscribers, budget, &mut figures) {
+                if let Err(error) = measure_peer(peer, subscribers, bytes, budget, &mut figures) {
                     failures.add(peer, format!("failed with {subscribers} subscribers: {error}"));
                     done.push(peer.name);
                 } else if begun.elapsed() > LONG && options.rounds > 1 {
@@ -57,13 +59,19 @@ pub(super) fn run(options: &Options, peers: &[&Peer], failures: &mut Failures) {
             }
         }
     }
-    print(options, subscribers, peers, &figures);
+    print(options, subscribers, bytes, peers, &figures);
 }
 
-fn measure_peer(peer: &Peer, subscribers: usize, budget: Duration, figures: &mut Figures) -> io::Result<()> {
+fn measure_peer(
+    peer: &Peer,
+    subscribers: usize,
+    bytes: &[usize],
+    budget: Duration,
+    figures: &mut Figures,
+) -> io::Result<()> {
     let mut process = peer.start(&SETUP)?;
     let mut swarm = Swarm::connect(process.address, subscribers)?;
-    for bytes in BYTES {
+    for &bytes in bytes {
         for burst in BURSTS {
             let cell = Cell { subscribers, bytes, burst };
             let per_delivery = measure_cell(&mut process, &mut swarm, cell, budget)?;
@@ -133,7 +141,7 @@ fn deliver(
     Ok(())
 }
 
-fn print(options: &Options, subscribers: &[usize], peers: &[&Peer], figures: &Figures) {
+fn print(options: &Options, subscribers: &[usize], bytes: &[usize], peers: &[&Peer], figures: &Figures) {
     let per_delivery =
         |cell: Cell, peer: &'static str| median(figures.get(&(cell, peer)).into_iter().flatten().copied());
     let print = |what: &str, value: &dyn Fn(Cell, &'static str) -> Option<f64>| {
@@ -142,7 +150,7 @@ fn print(options: &Options, subscribers: &[usize], peers: &[&Peer], figures: &Fi
         let mut table = Table::new(head);
         for &subscribers in subscribers {
             for burst in BURSTS {
-                for bytes in BYTES {
+                for &bytes in bytes {
                     let cell = Cell { subscribers, bytes, burst };
                     let events = if burst == 1 { "single".to_owned() } else { format!("bursts of {burst}") };
                     let mut row = vec![subscribers.to_string(), bytes.to_string(), events];

@@ -75,7 +75,8 @@ pub(super) fn run(options: &Options, peers: &[&Peer], failures: &mut Failures) {
         let rate = median_of(figures, Figures::per_cpu_second);
         table.row([
             peer.name.to_owned(),
-            cell(|f| f.published as f64),
+            median_of(figures, |f| f.published as f64)
+                .map_or_else(|| "-".to_owned(), |events| format!("{events:.0}")),
             format!("{} million", cell(|f| f.delivered as f64 / 1e6)),
             if lost.is_nan() { "-".to_owned() } else { format!("{} %", figure(lost * 100.0)) },
             cell(|f| f.took.as_secs_f64()),
