@@ -12,7 +12,7 @@ use crate::payload::MARK;
 
 /// How many connections wait for their response head at a time: fewer than any listener's backlog.
 const BATCH: usize = 256;
-const CONNECT_LIMIT: Duration = Duration::from_secs(20);
+const CONNECT_LIMIT: Duration = Duration::from_secs(12);
 /// How long this side sleeps when nothing has arrived. It does not wait inside of epoll, because a server would then
 /// pay for waking it: on a virtual machine that costs as much as the write itself, and over a network it is not there.
 const NAP: Duration = Duration::from_micros(500);

@@ -21,7 +21,7 @@ const BURSTS: [u64; 2] = [1, 16];
 /// Until everything that was published must have arrived.
 const LIMIT: Duration = Duration::from_secs(10);
 /// A server that needs so long for one round has no other: noise hardly matters then.
-const LONG: Duration = Duration::from_secs(7);
+const LONG: Duration = Duration::from_secs(6);
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Cell {
@@ -35,7 +35,7 @@ type Figures = HashMap<(Cell, &'static str), Vec<f64>>;
 pub(super) fn run(options: &Options, peers: &[&Peer], failures: &mut Failures) {
     let subscribers: &[usize] = if options.quick { &QUICK_SUBSCRIBERS } else { &SUBSCRIBERS };
     let bytes: &[usize] = if options.quick { &QUICK_BYTES } else { &BYTES };
-    let budget = Duration::from_millis(if options.quick { 80 } else { 200 });
+    let budget = Duration::from_millis(if options.quick { 80 } else { 150 });
     let mut figures = Figures::new();
     for &subscribers in subscribers {
         let mut done = Vec::new();
@@ -84,19 +84,22 @@ fn measure_peer(
 /// Microseconds of CPU per delivery.
 fn measure_cell(process: &mut Process, swarm: &mut Swarm, cell: Cell, budget: Duration) -> io::Result<f64> {
     // How long a burst takes to reach everybody says how long to pause, so that each travels alone; the first ones
-    // also warm the server up. One that takes this long needs no warming up, and is figure enough.
+    // also warm the server up. One that takes long needs less warming up, and at last is figure enough.
     let mut slowest = Duration::ZERO;
     for _ in 0..2 {
         let begun = Instant::now();
         let per_delivery = measure_bursts(process, swarm, cell, Duration::ZERO, 1)?;
         slowest = slowest.max(begun.elapsed());
-        if slowest > budget * 2 {
+        if slowest > budget * 3 {
             return Ok(per_delivery);
+        }
+        if slowest > budget / 2 {
+            break;
         }
     }
     let pause = (slowest * 3 / 2).max(Duration::from_millis(2));
     let count = u64::try_from(budget.as_micros() / pause.as_micros()).unwrap_or(0);
-    measure_bursts(process, swarm, cell, pause, count.max(2))
+    measure_bursts(process, swarm, cell, pause, count.max(1))
 }
 
 fn measure_bursts(

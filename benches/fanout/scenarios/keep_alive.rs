@@ -16,7 +16,7 @@ const SUBSCRIBERS: u64 = 1000;
 const INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) fn run(options: &Options, peers: &[&Peer], failures: &mut Failures) {
-    let pings = if options.quick { 1 } else { 3 };
+    let pings = if options.quick { 1 } else { 2 };
     let measured: Vec<(&Peer, Option<f64>)> = peers
         .iter()
         .map(|peer| {

@@ -14,8 +14,11 @@ use tokio::sync::mpsc;
 use crate::control::{Command, Schedule};
 use crate::payload;
 
+/// Serves and publishes until the standard input ends.
+type Run = fn(&Setup) -> io::Result<()>;
+
 /// By the name under which the tables show them.
-const SERVERS: &[(&str, fn(&Setup) -> io::Result<()>)] =
+const SERVERS: &[(&str, Run)] =
     &[("floor", floor::run), ("hyper", hyper_body::run), ("axum", axum_broadcast::run)];
 
 /// How a server is to run.
