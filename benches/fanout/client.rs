@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use memchr::memmem::Finder;
 use mio::{Events, Interest, Poll, Token};
+use rustix::net::sockopt::set_socket_linger;
 
 use crate::payload::MARK;
 
@@ -76,6 +77,9 @@ impl Swarm {
         let mut socket = TcpStream::connect(address)?;
         socket.write_all(b"GET /events HTTP/1.1\r\nhost: bench\r\naccept: text/event-stream\r\n\r\n")?;
         socket.set_nonblocking(true)?;
+        // Closing resets the connection. Otherwise tens of thousands of ports would wait for a minute, among which
+        // the kernel searches longer and longer for a free one.
+        set_socket_linger(&socket, Some(Duration::ZERO))?;
         let mut socket = mio::net::TcpStream::from_std(socket);
         self.poll.registry().register(&mut socket, Token(self.subscribers.len()), Interest::READABLE)?;
         self.subscribers.push(Subscriber { socket, head: Vec::new(), is_open: true, events: 0 });

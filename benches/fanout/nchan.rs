@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Read, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -28,7 +28,7 @@ pub(crate) fn is_there() -> bool {
 /// One worker, on a port that was free a moment ago: nginx cannot choose one itself.
 pub(crate) fn start(setup: &Setup, log: &Path) -> io::Result<(Child, SocketAddr)> {
     let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-    let folder = std::env::temp_dir().join(format!("fanout-{}-nchan", std::process::id()));
+    let folder = folder();
     fs::create_dir_all(&folder)?;
     let (path, seconds) = (folder.display(), setup.keep_alive.as_secs());
     let mut text = String::new();
@@ -82,6 +82,15 @@ http {{
         .stderr(File::create(log)?)
         .spawn()?;
     Ok((child, address))
+}
+
+fn folder() -> PathBuf {
+    std::env::temp_dir().join(format!("fanout-{}-nchan", std::process::id()))
+}
+
+/// Removes what nginx had for itself.
+pub(crate) fn clear() {
+    drop(fs::remove_dir_all(folder()));
 }
 
 /// nginx's worker outlives a master that is killed, so the master is asked to end.

@@ -235,6 +235,9 @@ impl Drop for Process {
             drop(self.child.wait());
         }
         drop(fs::remove_file(&self.log));
+        if let Publisher::Thread(_) = self.publisher {
+            nchan::clear();
+        }
     }
 }
 
