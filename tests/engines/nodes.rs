@@ -254,7 +254,8 @@ async fn many_publish_arrive_and_leave_at_once() {
                         }
                         let event = events.next().await;
                         let (publisher, n) = event.data.split_once(' ').expect("two numbers");
-                        let (publisher, n): (usize, usize) = (publisher.parse().unwrap(), n.parse().unwrap());
+                        let [publisher, n] =
+                            [publisher, n].map(|text| text.parse::<usize>().expect("a number"));
                         assert_eq!(n, next[publisher], "in the order in which it was published, once");
                         next[publisher] += 1;
                     }
