@@ -2,7 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -27,6 +27,7 @@ enum Flaw {
     DeliversTwice,
     DeliversSometimesNot,
     DeliversTopicsInTurn,
+    DeliversTwoAtOnce,
     DeliversThePast,
     DeliversNothingElsewhere,
     OpensTooHigh,
@@ -118,6 +119,24 @@ impl Receiver for Between {
                     for Held { topic, seq, block, key } in held.drain(..) {
                         drop(self.feed.deliver(&topic, seq, Record::new(&block, &key)));
                     }
+                }
+                return Delivered::default();
+            }
+            Flaw::DeliversTwoAtOnce if topic != "fence" => {
+                let mut held = self.held.lock().expect("no panic");
+                let (topic, block, key) = (topic.to_owned(), record.block.to_owned(), record.key.to_owned());
+                held.push(Held { topic, seq, block, key });
+                if held.len() == 2 {
+                    let together = Barrier::new(2);
+                    std::thread::scope(|scope| {
+                        for Held { topic, seq, block, key } in held.drain(..) {
+                            let together = &together;
+                            scope.spawn(move || {
+                                together.wait();
+                                drop(self.feed.deliver(&topic, seq, Record::new(&block, &key)));
+                            });
+                        }
+                    });
                 }
                 return Delivered::default();
             }
@@ -307,6 +326,7 @@ async fn each_flaw_is_found_and_the_clause_named() {
         (DeliversTwice, &[3]),
         (DeliversSometimesNot, &[3]),
         (DeliversTopicsInTurn, &[3]),
+        (DeliversTwoAtOnce, &[3]),
         (DeliversThePast, &[3]),
         (DeliversNothingElsewhere, &[3]),
         (OpensTooHigh, &[4]),

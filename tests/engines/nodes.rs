@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use sse_runtime::engine::{Answer, Engine, Feed, Log, Page, Record};
-use sse_runtime::{Hub, Message};
+use sse_runtime::{Hub, Message, Topic};
 
 use crate::broker::{Broker, Delivers, Node};
 use crate::{client, expect, hub, opened, publish, reset};
@@ -218,4 +218,53 @@ async fn a_topic_that_is_let_go_and_wanted_again_at_once_is_delivered() {
     assert!(node.is_open("a"));
     publish(&hub, &["a"], 1..3).await;
     expect(&mut events, 1..3).await;
+}
+
+/// With threads, and without the paused clock: what only two at the same time can do wrong.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_publish_arrive_and_leave_at_once() {
+    const EACH: usize = 150;
+    for delivers in [Delivers::Open, Delivers::Everything] {
+        let broker = Broker::keeping(100_000);
+        let node = || broker.node().delivers(delivers).latency(Duration::ZERO);
+        let hubs = [hub(&node()).await, hub(&node()).await];
+        let start = hubs[0].topic::<Message>("a").position().to_string();
+        let mut tasks = tokio::task::JoinSet::new();
+        for publisher in 0..4 {
+            let topic: Topic = hubs[publisher % 2].topic(["a", "b"][publisher / 2]);
+            tasks.spawn(async move {
+                for n in 0..EACH {
+                    topic.publish(format!("{publisher} {n}")).await.expect("published");
+                }
+            });
+        }
+        for reader in 0..8 {
+            let clients = hubs.clone().map(|hub| client(&hub));
+            let (path, publishers) = if reader % 2 == 0 { ("/b,a", 0..4) } else { ("/a", 0..2) };
+            let mut last = start.clone();
+            tasks.spawn(async move {
+                let mut next = [0; 4];
+                for visit in 0.. {
+                    let mut events =
+                        clients[(reader + visit) % 2].get(path).last_event_id(&last).stream().await;
+                    opened(&mut events, true).await;
+                    for _ in 0..37 {
+                        if next[publishers.clone()].iter().all(|&next| next == EACH) {
+                            return;
+                        }
+                        let event = events.next().await;
+                        let (publisher, n) = event.data.split_once(' ').expect("two numbers");
+                        let [publisher, n] =
+                            [publisher, n].map(|text| text.parse::<usize>().expect("a number"));
+                        assert_eq!(n, next[publisher], "in the order in which it was published, once");
+                        next[publisher] += 1;
+                    }
+                    events.last_event_id().clone_into(&mut last);
+                }
+            });
+        }
+        while let Some(done) = tasks.join_next().await {
+            done.expect("no panic");
+        }
+    }
 }

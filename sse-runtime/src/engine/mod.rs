@@ -25,7 +25,9 @@ pub use memory::Memory;
 ///    1 and may skip. [`top`](Self::top) is never lower than a number that any node of the log was answered, or has
 ///    delivered.
 /// 2. **One epoch.** The log's [`epoch`](Log::epoch) stays the same for as long as its numbers mean the same records, over
-///    restarts as well; a log that begins anew has another one.
+///    restarts as well; a log that begins anew has another one. Under a hub that has started it cannot change: if
+///    records are lost there, the log goes on above every number that was given out, and the engine says
+///    [`Feed::lost`].
 /// 3. **Delivery.** From [`start`](Self::start) on, every record of an open topic above [`Log::top`] is handed to the
 ///    [`Feed`], exactly once, in the order of the numbers over all topics, by one caller at a time, and nothing at or
 ///    below `Log::top`. When `publish` answers, that record may still be under way.

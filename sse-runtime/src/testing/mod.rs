@@ -33,6 +33,8 @@
 //!
 //! Every wait has a limit ([`TestClient::limit`]), so that a missing event is a failure with a message, not a test
 //! that hangs. Failed expectations panic, as `assert!` does.
+//!
+//! For engines behind a [`Hub`](crate::Hub) there is [`engine_contract`].
 
 mod client;
 pub mod engine_contract;

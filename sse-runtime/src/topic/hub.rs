@@ -273,6 +273,8 @@ impl Receiver for HubState {
             let mut topics = self.topics();
             let found = topics.by_name.get(topic).map(Arc::clone);
             if found.is_none() {
+                // In this order, so that no new topic begins above what has arrived.
+                self.arrived.fetch_max(seq, Ordering::AcqRel);
                 topics.forgotten = topics.forgotten.max(seq);
             }
             found
