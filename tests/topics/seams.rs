@@ -141,7 +141,7 @@ async fn stay(server: Server, route: &str, topics: Vec<usize>, arrived: Arc<Atom
                 account.received.push(event);
                 ends += usize::from(event.number == END);
             }
-            gap => account.missed += gap.json()["missed"].as_u64().expect("a number"),
+            gap @ Block::Word { .. } => account.missed += gap.json()["missed"].as_u64().expect("a number"),
         }
         if account.received.len() % 100 == 0 {
             tokio::time::sleep(Duration::from_micros(100)).await;
@@ -324,7 +324,7 @@ async fn no_loss_is_taken_for_silence() {
                     assert!(told + 1 >= event.seq, "{event:?} after a loss of which was told up to {told}");
                     heard.store(event.seq, Ordering::Release);
                 }
-                gap => {
+                gap @ Block::Word { .. } => {
                     let until = gap.json()["until"].as_str().map(seq_of).expect("a position");
                     told = told.max(until);
                     heard.store(told, Ordering::Release);
