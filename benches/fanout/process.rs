@@ -44,6 +44,8 @@ const fn peer(name: &'static str, kind: Kind) -> Peer {
 
 /// In the order of the tables' columns.
 pub(crate) const PEERS: &[Peer] = &[
+    peer("ours", Kind::Own),
+    Peer { name: "ours-axum", kind: Kind::Own, only_idle: true },
     peer("floor", Kind::Own),
     peer("hyper", Kind::Own),
     peer("axum", Kind::Own),

@@ -3,6 +3,7 @@
 mod axum_broadcast;
 mod floor;
 mod hyper_body;
+mod ours;
 
 use std::io::{self, BufRead};
 use std::str::FromStr;
@@ -18,8 +19,13 @@ use crate::payload;
 type Run = fn(&Setup) -> io::Result<()>;
 
 /// By the name under which the tables show them.
-const SERVERS: &[(&str, Run)] =
-    &[("floor", floor::run), ("hyper", hyper_body::run), ("axum", axum_broadcast::run)];
+const SERVERS: &[(&str, Run)] = &[
+    ("ours", ours::run),
+    ("ours-axum", ours::run_on_axum),
+    ("floor", floor::run),
+    ("hyper", hyper_body::run),
+    ("axum", axum_broadcast::run),
+];
 
 /// How a server is to run.
 #[derive(Clone, Copy, Debug)]

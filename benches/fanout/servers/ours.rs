@@ -46,7 +46,7 @@ enum Accepting {
 fn run_on(setup: &Setup, accepting: Accepting) -> io::Result<()> {
     let is_pinged_often = setup.keep_alive == Duration::from_secs(1);
     setup.block_on(async move {
-        let hub = Hub::in_memory();
+        let hub = Hub::in_memory().build();
         let topic = hub.topic("bench");
         let app = if is_pinged_often { routes![events_pinged_often] } else { routes![events] };
         let app = app.with_state(topic.clone());
