@@ -172,7 +172,7 @@ impl<E: Engine> Node<E> {
         if let Some((early, _)) = seen.records.iter().find(|(seq, _)| *seq <= self.log.top) {
             let top = self.log.top;
             let what =
-                format_args!("number {early} was delivered, though `start` says that the log ended at {top}");
+                format!("number {early} was delivered, though `start` says that the log ended at {top}");
             broken(Clause::Delivery, what);
         }
         self.ledger.audit(Clause::Delivery, &seen.records);
@@ -181,7 +181,7 @@ impl<E: Engine> Node<E> {
         for (topic, &above) in &self.open {
             for (seq, _) in self.ledger.of(topic, above.max(self.log.top), newest) {
                 if !arrived.contains(&seq) {
-                    let what = format_args!(
+                    let what = format!(
                         "number {seq} of the topic {topic:?}, open above {above}, is missing before {newest}"
                     );
                     broken(Clause::Delivery, what);

@@ -58,7 +58,7 @@ pub async fn opening_waits_for_delivery(subject: &impl Subject) {
             arrived.iter().rev().find(|(_, entry)| entry.topic == "before").map_or(0, |(seq, _)| *seq);
         let wanted = node.ledger.of("before", 0, above).last().map_or(0, |(seq, _)| *seq);
         if newest < wanted {
-            let what = format_args!("`open` answered {above} when only {newest} of {wanted} had arrived");
+            let what = format!("`open` answered {above} when only {newest} of {wanted} had arrived");
             broken(Clause::Opening, what);
         }
     }

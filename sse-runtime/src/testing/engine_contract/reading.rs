@@ -104,7 +104,7 @@ pub(super) async fn expect_all<S: Subject>(
     let kept = node.ledger.top().saturating_sub(subject.keeps() as u64);
     if read_all(node, topic, after, until).await.is_none() && kept <= after {
         let what =
-            format_args!("what is above {after} of {topic:?} is gone; the log ends at {}", node.ledger.top());
+            format!("what is above {after} of {topic:?} is gone; the log ends at {}", node.ledger.top());
         broken(Clause::Reading, what);
     }
 }
@@ -123,7 +123,7 @@ pub(super) async fn read_all<E: Engine>(
         let Page::Records(part) = node.read(topic, from, until).await else { return None };
         let Some(last) = part.last().map(|stored| stored.seq) else { break };
         if let Some(stray) = part.iter().find(|stored| stored.seq <= from || until < stored.seq) {
-            let what = format_args!("`read` of {topic:?} above {from} up to {until} gives {}", stray.seq);
+            let what = format!("`read` of {topic:?} above {from} up to {until} gives {}", stray.seq);
             broken(Clause::Reading, what);
         }
         from = last;
@@ -135,7 +135,7 @@ pub(super) async fn read_all<E: Engine>(
     }
     node.ledger.audit(Clause::Reading, &found);
     if let Some((missing, _)) = wanted.iter().find(|wanted| !found.contains(wanted)) {
-        let what = format_args!("`read` of {topic:?} above {after} up to {until} leaves out {missing}");
+        let what = format!("`read` of {topic:?} above {after} up to {until} leaves out {missing}");
         broken(Clause::Reading, what);
     }
     Some(found)
