@@ -1,0 +1,143 @@
+//! Where a following stream begins: from what its client says and what is kept.
+
+use std::future::poll_fn;
+
+use tokio::time::Instant;
+
+use super::{Branch, Follower, Left, snapshot_of};
+use crate::engine::EngineError;
+use crate::error::SendError;
+use crate::topic::follow::FollowError;
+use crate::topic::hub::HubState;
+use crate::topic::resume::{ResetReason, Wish};
+use crate::topic::ring::Pick;
+use crate::topic::snapshot::Snapshot;
+use crate::topic::words::{Open, Reset};
+
+/// Where a stream begins.
+enum Start {
+    /// Where the last follower of this very stream left off.
+    Again(u64),
+    New,
+    After(u64),
+    Reset(ResetReason),
+}
+
+impl Follower<'_> {
+    pub(super) async fn set_out(&mut self, hub: &HubState) -> Result<(), SendError> {
+        for branch in &self.topics {
+            hub.open(&branch.followed.topic).await.map_err(|error| branch.failed(error))?;
+        }
+        let start = self.start(hub).await?;
+        self.begin(hub, start).await
+    }
+
+    /// From what the client says and what is kept, to where the stream begins.
+    async fn start(&mut self, hub: &HubState) -> Result<Start, SendError> {
+        let epoch = hub.position(0).epoch;
+        let left = self.stream.followed().and_then(|left| left.downcast::<Left>().ok());
+        if let Some(left) = left.filter(|left| left.epoch == epoch) {
+            for branch in &mut self.topics {
+                branch.next = left.next(&branch.followed.topic).unwrap_or(branch.next);
+            }
+            return Ok(Start::Again(left.seq));
+        }
+        let after = match Wish::read(&self.stream.asked, epoch) {
+            Wish::New => return Ok(Start::New),
+            Wish::Reset(reason) => return Ok(Start::Reset(reason)),
+            Wish::After(after) => after,
+        };
+        if after > hub.arrived() {
+            // It may have come from another node, which is ahead of this one.
+            let top = hub.engine.top().await.map_err(|source| self.failed(source))?;
+            if after > top {
+                return Ok(Start::Reset(ResetReason::Ahead));
+            }
+        }
+        for index in 0..self.topics.len() {
+            let Some(branch) = self.topics.get_mut(index) else { break };
+            let topic = &branch.followed.topic;
+            hub.retention.change(topic, |ring| ring.evict_aged(Instant::now()));
+            let located = topic.ring().locate(after);
+            if let Some(next) = located {
+                branch.next = next;
+                continue;
+            }
+            let Some(branch) = self.topics.get(index) else { break };
+            if self.read(hub, branch, after, hub.arrived(), Pick::All).await?.is_none() {
+                return Ok(Start::Reset(ResetReason::Evicted));
+            }
+        }
+        Ok(Start::After(after))
+    }
+
+    /// Says where the stream begins, and shows the current state if it begins anew.
+    async fn begin(&mut self, hub: &HubState, start: Start) -> Result<(), SendError> {
+        let (resumed, reset) = match start {
+            Start::Again(seq) => {
+                self.begin_at(seq);
+                return Ok(());
+            }
+            Start::After(seq) => {
+                self.begin_at(seq);
+                (true, None)
+            }
+            Start::New => {
+                self.begin_at(hub.arrived());
+                (false, None)
+            }
+            Start::Reset(reason) => {
+                self.begin_at(hub.arrived());
+                (false, Some(reason))
+            }
+        };
+        if let (Some(reason), true) = (reset, self.stream.meta.bare) {
+            return Err(FollowError::Reset(reason).into());
+        }
+        let mut snapshot = if resumed { Snapshot::default() } else { self.snapshots(hub).await? };
+        let at = hub.position(self.seen);
+        let with_id = snapshot.events == 0;
+        poll_fn(|cx| self.stream.poll_room(cx)).await?;
+        if let Some(reason) = reset {
+            hub.counters.reset();
+            let oldest = self.topics.iter().map(|branch| branch.followed.topic.ring().floor()).max();
+            let oldest = hub.position(oldest.unwrap_or_default());
+            self.stream.say(&Reset { reason, asked: self.stream.asked.id(), oldest, now: at, with_id });
+        }
+        if resumed {
+            hub.counters.resumed();
+        }
+        self.stream.say(&Open { at, resumed, heartbeat: self.stream.meta.keep_alive, with_id });
+        if snapshot.events > 0 {
+            snapshot.end_with_id(&at);
+            self.stream.forward(&snapshot.blocks, snapshot.events, Some(&at));
+        }
+        if self.stream.is_head() {
+            self.stream.open()?;
+        }
+        Ok(())
+    }
+
+    async fn snapshots(&self, hub: &HubState) -> Result<Snapshot, SendError> {
+        let mut all = Snapshot::default();
+        for branch in &self.topics {
+            if let Some(hook) = &branch.followed.snapshot {
+                all.extend(&snapshot_of(hub, branch, hook).await?);
+            }
+        }
+        Ok(all)
+    }
+
+    fn begin_at(&mut self, seq: u64) {
+        self.set_seen(seq);
+        for branch in &mut self.topics {
+            // Otherwise it is behind from the beginning, and what is known of its place tells by how much.
+            branch.next = branch.followed.topic.ring().locate(seq).unwrap_or(branch.next);
+        }
+    }
+
+    fn failed(&self, source: EngineError) -> FollowError {
+        let topic = self.topics.first().map(Branch::name).unwrap_or_default();
+        FollowError::Engine { topic, source }
+    }
+}

@@ -1,0 +1,212 @@
+//! Keeping up in rounds: the next events of all topics, put into one order.
+
+use std::future::poll_fn;
+use std::task::{Poll, Waker};
+
+use bytes::BytesMut;
+
+use super::{Branch, Follower, snapshot_of};
+use crate::engine::Page;
+use crate::error::SendError;
+use crate::stream::{DisconnectReason, Slow};
+use crate::topic::hub::HubState;
+use crate::topic::ring::{Pick, Single, Singles};
+use crate::topic::words::Gap;
+
+/// How many bytes of each topic go into one round.
+const ROUND: usize = 16 * 1024;
+
+impl Follower<'_> {
+    /// Sends the next events of all topics up to the number `until`, or the first part of them, in the order of their
+    /// numbers. Not if a ring does not have them any more; then it says so.
+    pub(super) fn round(&mut self, hub: &HubState, until: u64) -> bool {
+        let mut covered = until;
+        let mut events: Vec<(usize, Single)> = Vec::new();
+        for (index, branch) in self.topics.iter().enumerate().filter(|(_, branch)| branch.lacks(until)) {
+            let singles = branch.followed.topic.ring().read_singles(branch.seen, until, self.pick, ROUND);
+            let Some(singles) = singles else { return false };
+            covered = covered.min(singles.covered);
+            events.extend(singles.events.into_iter().map(|event| (index, event)));
+        }
+        self.send(hub, events, covered, until);
+        true
+    }
+
+    /// The same, with what the engine still has; if it has not either, the client is behind.
+    pub(super) async fn round_with_engine(&mut self, hub: &HubState, until: u64) -> Result<(), SendError> {
+        let mut covered = until;
+        let mut events: Vec<(usize, Single)> = Vec::new();
+        for index in 0..self.topics.len() {
+            let Some(branch) = self.topics.get(index).filter(|branch| branch.lacks(until)) else { continue };
+            let Some(singles) = self.read(hub, branch, branch.seen, until, self.pick).await? else {
+                self.behind(hub, index);
+                return self.show_anew(hub, index).await;
+            };
+            covered = covered.min(singles.covered);
+            events.extend(singles.events.into_iter().map(|event| (index, event)));
+        }
+        self.send(hub, events, covered, until);
+        for branch in &mut self.topics {
+            let ring = branch.followed.topic.ring();
+            branch.next = ring.locate(branch.seen).unwrap_or_else(|| branch.next.min(ring.base()));
+        }
+        Ok(())
+    }
+
+    /// For a client that wants the newest only, and has just been told that it is behind: the current state, if the topic
+    /// can show it. What it holds of each key, and the newest event of that may be gone.
+    async fn show_anew(&mut self, hub: &HubState, index: usize) -> Result<(), SendError> {
+        let only = self.topics.len() == 1;
+        let Some(branch) = self.topics.get(index).filter(|_| self.pick == Pick::Newest) else {
+            return Ok(());
+        };
+        let Some(hook) = &branch.followed.snapshot else { return Ok(()) };
+        let until = hub.arrived();
+        let mut snapshot = snapshot_of(hub, branch, hook).await?;
+        let Some(branch) = self.topics.get_mut(index) else { return Ok(()) };
+        let next = branch.followed.topic.ring().locate(until).unwrap_or(branch.next);
+        hub.counters.missed(next.saturating_sub(branch.next));
+        (branch.seen, branch.next) = (until, next);
+        if only {
+            self.seen = until;
+            let at = hub.position(until);
+            snapshot.end_with_id(&at);
+            self.stream.forward(&snapshot.blocks, snapshot.events, Some(&at));
+        } else {
+            // Other topics may have events before it.
+            self.stream.forward(&snapshot.blocks, snapshot.events, None);
+        }
+        Ok(())
+    }
+
+    /// Sends events of several topics, those up to the number `covered`, in the order of their numbers.
+    pub(super) fn send(
+        &mut self,
+        hub: &HubState,
+        mut events: Vec<(usize, Single)>,
+        covered: u64,
+        until: u64,
+    ) {
+        let newest_only = self.pick == Pick::Newest;
+        if covered == until {
+            // It has caught up, and keeps up until further notice.
+            self.pick = Pick::All;
+        }
+        events.retain(|(_, event)| event.seq <= covered);
+        events.sort_unstable_by_key(|(_, event)| event.seq);
+        self.set_seen(covered);
+        let Some((_, last)) = events.last() else { return };
+        let last = hub.position(last.seq);
+        let mut blocks = BytesMut::with_capacity(events.iter().map(|(_, event)| event.bytes.len()).sum());
+        for (index, event) in &events {
+            blocks.extend_from_slice(&event.bytes);
+            let Some(branch) = self.topics.get_mut(*index) else { continue };
+            // From the engine, it is one of those that have left the ring.
+            let ordinal = event.ordinal.unwrap_or(branch.next);
+            if newest_only {
+                hub.counters.missed(ordinal.saturating_sub(branch.next));
+            }
+            branch.next = ordinal + 1;
+        }
+        self.stream.forward(&blocks, events.len() as u64, Some(&last));
+    }
+
+    /// Events of one topic, from its ring, or else from the engine. None if they are not kept any more.
+    pub(super) async fn read(
+        &self,
+        hub: &HubState,
+        branch: &Branch,
+        after: u64,
+        until: u64,
+        pick: Pick,
+    ) -> Result<Option<Singles>, SendError> {
+        let in_ring = branch.followed.topic.ring().read_singles(after, until, pick, ROUND);
+        match in_ring {
+            Some(singles) => Ok(Some(singles)),
+            None => Self::read_engine(hub, branch, after, until).await,
+        }
+    }
+
+    async fn read_engine(
+        hub: &HubState,
+        branch: &Branch,
+        after: u64,
+        until: u64,
+    ) -> Result<Option<Singles>, SendError> {
+        let topic = &branch.followed.topic;
+        // What is above it is in the ring.
+        let until = topic.ring().floor().min(until);
+        let page = hub.engine.read(&topic.name, after, until).await;
+        let records = match page.map_err(|error| branch.failed(error))? {
+            Page::Evicted => return Ok(None),
+            Page::Records(records) => records,
+        };
+        let covered = records.last().map_or(until, |record| record.seq);
+        let events = records.into_iter().map(|record| {
+            let mut bytes = BytesMut::from(format!("id: {}\n", hub.position(record.seq)).as_bytes());
+            bytes.extend_from_slice(&record.block);
+            Single { seq: record.seq, ordinal: None, bytes: bytes.freeze() }
+        });
+        Ok(Some(Singles { events: events.collect(), covered }))
+    }
+
+    /// The client was too slow for one of the topics: does what its route says.
+    pub(super) fn behind(&mut self, hub: &HubState, index: usize) {
+        let only = self.topics.len() == 1;
+        let Some(branch) = self.topics.get_mut(index) else { return };
+        hub.counters.fell_behind();
+        let (until, base) = {
+            let ring = branch.followed.topic.ring();
+            (ring.floor(), ring.base())
+        };
+        let missed = base.saturating_sub(branch.next);
+        hub.counters.missed(missed);
+        let slow = if self.stream.meta.bare { Slow::Disconnect } else { self.stream.meta.slow };
+        if slow == Slow::Disconnect {
+            self.stream.end(DisconnectReason::SlowClient);
+            self.ended = true;
+            return;
+        }
+        // With an id only if no other topic can have events before it.
+        let (after, until_id) = (hub.position(branch.seen), hub.position(until));
+        branch.seen = until;
+        branch.next = base;
+        if only {
+            self.seen = until;
+        }
+        self.stream.say(&Gap { missed, after, until: until_id, with_id: only });
+        if slow == Slow::Latest {
+            self.pick = Pick::Newest;
+        }
+    }
+
+    /// Waits for the next event of any of the topics.
+    pub(super) async fn news(&mut self, hub: &HubState) -> Result<(), SendError> {
+        let mut waker: Option<Waker> = None;
+        poll_fn(|cx| {
+            if self.stream.poll_over(cx).is_ready() {
+                return Poll::Ready(Err(SendError::Closed));
+            }
+            let same = waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+            let mut any = false;
+            for branch in &mut self.topics {
+                let newest = branch.followed.topic.newest();
+                if !same || branch.token.is_none() || newest != branch.newest {
+                    let replaced = branch.followed.topic.ring().wait(&mut branch.token, cx.waker());
+                    drop(replaced);
+                    branch.newest = newest;
+                }
+                // Looked at after the waker is in its place.
+                any |= branch.followed.topic.newest() > branch.seen && hub.arrived() > self.seen;
+            }
+            if any {
+                return Poll::Ready(Ok(()));
+            }
+            if !same {
+                waker = Some(cx.waker().clone());
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
