@@ -6,5 +6,7 @@ mod signal;
 
 pub(crate) use connection::{Connection, Connections, Entry, Order};
 pub use shutdown::Shutdown;
-pub(crate) use shutdown::{LAST_GRACE, Registration, ServerShutdown, Shutdowns};
+#[cfg(feature = "http2")]
+pub(crate) use shutdown::ServerShutdown;
+pub(crate) use shutdown::{LAST_GRACE, Registration, Shutdowns};
 pub(crate) use signal::signal;

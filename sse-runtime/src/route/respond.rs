@@ -13,7 +13,9 @@ use tokio::time::{Sleep, sleep};
 
 use super::Rejection;
 use super::accept::accepts_event_stream;
-use crate::lifecycle::{Connection, ServerShutdown, Shutdowns};
+#[cfg(feature = "http2")]
+use crate::lifecycle::ServerShutdown;
+use crate::lifecycle::{Connection, Shutdowns};
 use crate::stream::{self, Asked, END_ID, Guard, HandlerFuture, Meta, Opened, Shared};
 use crate::wire::last_event_id;
 
@@ -44,8 +46,9 @@ impl Ask {
             return Err(Rejection::new(StatusCode::NO_CONTENT.into_response()));
         }
         let connection: Option<&Arc<Connection>> = request.extensions().get();
-        let by_extension = || request.extensions().get().map(|ServerShutdown(shutdown)| shutdown);
-        let server = connection.map(|connection| &connection.shutdown).or_else(by_extension);
+        let server = connection.map(|connection| &connection.shutdown);
+        #[cfg(feature = "http2")]
+        let server = server.or_else(|| request.extensions().get().map(|ServerShutdown(shutdown)| shutdown));
         Ok(Self {
             head_only: request.method() == Method::HEAD,
             asked,
