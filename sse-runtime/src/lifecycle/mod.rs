@@ -5,8 +5,8 @@ mod shutdown;
 mod signal;
 
 pub(crate) use connection::{Connection, Connections, Entry, Order};
-pub use shutdown::Shutdown;
 #[cfg(feature = "http2")]
 pub(crate) use shutdown::ServerShutdown;
+pub use shutdown::Shutdown;
 pub(crate) use shutdown::{LAST_GRACE, Registration, Shutdowns};
 pub(crate) use signal::signal;
