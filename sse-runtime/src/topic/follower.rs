@@ -474,3 +474,6 @@ impl Drop for Follower<'_> {
         self.stream.end_following();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -393,3 +393,6 @@ impl Ring {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

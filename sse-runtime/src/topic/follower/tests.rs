@@ -1,0 +1,53 @@
+//! What has to hold in the moment in which two threads meet: the test holds a lock, so that they do.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake};
+
+use super::super::position::Position;
+use super::*;
+use crate::lifecycle::Shutdowns;
+use crate::stream::{Asked, Meta};
+
+static META: Meta = Meta::new("test", "/");
+
+#[derive(Default)]
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn an_event_between_the_look_and_the_waiting_is_not_missed() {
+    for _ in 0..50 {
+        let hub = Hub::in_memory().build();
+        let topics: Vec<_> = ["a", "b"].iter().map(|name| hub.topic::<crate::Message>(name).state).collect();
+        let followed = |topic: &Arc<TopicState>| Followed { topic: Arc::clone(topic), snapshot: None };
+        let stream = Shared::new(&META, Asked::Nothing, Shutdowns::default(), None);
+        let mut follower = Follower::new(&stream, Some(hub.clone()), topics.iter().map(followed).collect());
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&count));
+        let held_before = Arc::strong_count(&count);
+
+        // The follower comes to the second topic, and cannot register there.
+        let mut ring = topics[1].ring();
+        let (is_ready, wakers) = std::thread::scope(|scope| {
+            let polling = scope.spawn(|| {
+                let news = std::pin::pin!(follower.news());
+                news.poll(&mut Context::from_waker(&waker)).is_ready()
+            });
+            // One clone of its waker is the stream's, one is in the first topic's ring.
+            while Arc::strong_count(&count) < held_before + 2 {
+                std::thread::yield_now();
+            }
+            let wakers = ring.append(Position { epoch: 1, seq: 1 }, 0, b"data: x\n\n", Instant::now());
+            topics[1].set_newest(1);
+            drop(ring);
+            (polling.join().expect("no panic"), wakers)
+        });
+        let woken = wakers.into_iter().map(|(_, waker)| waker.wake()).count();
+        assert!(is_ready || woken > 0, "it sleeps beside an event");
+    }
+}
