@@ -7,7 +7,8 @@ use sse_runtime::testing::{ReceivedEvent, TestStream};
 use tokio::time::Instant;
 
 use super::history::{Event, History};
-use super::{Slow, snapshot_of};
+use super::snapshot_of;
+use super::steps::Slow;
 use crate::published::seq_of;
 
 /// Ends the step with a description if something is not as it has to be.
