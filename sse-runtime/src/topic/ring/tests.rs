@@ -329,6 +329,7 @@ fn whoever_leaves_takes_its_own_waker_along_and_nobody_elses() {
     // The places are given anew after each event: an old token means nobody any more.
     let mut other = None;
     assert!(ring.wait(&mut other, &wakers[0].1).is_none());
+    assert!(ring.forget(first).is_none());
     assert!(ring.forget(tokens[1].expect("a token")).is_none());
     assert_eq!(put_at(&mut ring, 2, 0, "data: x\n\n", Instant::now()), 1);
 }
