@@ -1,7 +1,9 @@
-//! What has to hold in the moment in which two threads meet: the test holds a lock, so that they do.
+//! What has to hold when something happens in between: the test holds a lock, or takes the steps one by one.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Wake};
+
+use futures_util::FutureExt;
 
 use super::super::position::Position;
 use super::*;
@@ -19,14 +21,36 @@ impl Wake for Count {
     }
 }
 
+/// A follower of these topics for a client that asks for this.
+fn follower<'a>(stream: &'a Shared, hub: &Hub, topics: &[Arc<TopicState>]) -> Follower<'a> {
+    let followed = |topic: &Arc<TopicState>| Followed { topic: Arc::clone(topic), snapshot: None };
+    Follower::new(stream, Some(hub.clone()), topics.iter().map(followed).collect())
+}
+
+#[test]
+fn what_goes_between_the_judgement_and_the_beginning_is_counted() {
+    let hub = Hub::in_memory().topic_events(2).build();
+    let topic: crate::Topic = hub.topic("t");
+    let publish = || topic.publish("x").now_or_never().expect("at once").expect("published");
+    let (first, _) = (publish(), publish());
+    let stream = Shared::new(&META, Asked::Id(first.as_str().into()), Shutdowns::default(), None);
+    let mut follower = follower(&stream, &hub, &[Arc::clone(&topic.state)]);
+    let judged = follower.start(&hub.0).now_or_never().expect("at once").expect("it can begin");
+    assert!(matches!(judged, Start::After(1)));
+    let _ = (publish(), publish());
+    follower.begin(&hub.0, judged).now_or_never().expect("at once").expect("it begins");
+    assert!(follower.next_in_ring().is_none(), "the second event is gone meanwhile");
+    follower.behind(&hub.0, 0);
+    assert_eq!((hub.stats().fell_behind, hub.stats().missed), (1, 1));
+}
+
 #[test]
 fn an_event_between_the_look_and_the_waiting_is_not_missed() {
     for _ in 0..50 {
         let hub = Hub::in_memory().build();
         let topics: Vec<_> = ["a", "b"].iter().map(|name| hub.topic::<crate::Message>(name).state).collect();
-        let followed = |topic: &Arc<TopicState>| Followed { topic: Arc::clone(topic), snapshot: None };
         let stream = Shared::new(&META, Asked::Nothing, Shutdowns::default(), None);
-        let mut follower = Follower::new(&stream, Some(hub.clone()), topics.iter().map(followed).collect());
+        let mut follower = follower(&stream, &hub, &topics);
         let count = Arc::new(Count::default());
         let waker = Waker::from(Arc::clone(&count));
         let held_before = Arc::strong_count(&count);
