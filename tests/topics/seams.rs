@@ -1,13 +1,19 @@
 //! Clients that connect, leave and come back while publishers on threads of their own run at full speed: between
 //! history and live events, there is no seam.
 //!
-//! Of what a follower does, two things hang on the order of memory accesses without a lock around both: `arrived` is
-//! stored after the event is in its ring, and loaded before the rings are read; and a topic's `newest` is stored under
-//! its ring's lock, in which a waiter registers before it looks at `newest` again. In the second, the lock alone orders:
-//! either the waiter registers first, and the publisher finds its waker, or the publisher was first, and the waiter's
-//! later look sees its number. In the first, a release store is read by an acquire load. Both are message passing over
-//! one variable, which a model checker would have to be shown by a copy of the code that proves nothing of the original;
-//! these tests run the original, where a store too early or a look too early shows as an event lost or an event late.
+//! Of what a follower does, two things hang on the order of memory accesses without a lock around both:
+//!
+//! - `arrived` is stored after the event is in its ring, and loaded before the rings are read. A release store that an
+//!   acquire load reads: whoever sees the number sees the ring with the event in it.
+//! - A topic's `newest` is stored under its ring's lock; a waiter registers under that lock, and looks at `newest` after
+//!   it. The lock alone orders them: either the waiter was first, and the publisher takes its waker, or the publisher
+//!   was, and the later look sees its number.
+//!
+//! Both are message passing over one variable, with the pair of orderings that is made for it; what can go wrong is that
+//! a step comes too early or too late. A model checker would need a copy of the code, which proves nothing of the
+//! original. So the original runs here, on real threads, where a store too early is an event lost; and the two meetings
+//! that threads come to too seldom (a look before the waiting, a loss before it is in the rings) are forced by tests
+//! beside the code, which hold the lock in between.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -156,7 +156,7 @@ impl HubState {
     }
 
     /// To be called when an event is in its ring: who reads this number finds everything up to it.
-    fn note_arrived(&self, seq: u64) {
+    pub(super) fn note_arrived(&self, seq: u64) {
         // It may be higher already, by what `open` answered.
         self.arrived.fetch_max(seq, Ordering::AcqRel);
     }
@@ -323,3 +323,6 @@ impl fmt::Debug for Hub {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

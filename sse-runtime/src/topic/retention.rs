@@ -134,3 +134,6 @@ impl Ord for Entry {
         self.oldest.cmp(&other.oldest)
     }
 }
+
+#[cfg(test)]
+mod tests;

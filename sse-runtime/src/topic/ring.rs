@@ -399,3 +399,6 @@ impl Ring {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

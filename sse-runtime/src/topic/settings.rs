@@ -11,8 +11,8 @@ use crate::wire::DEFAULT_MAX_EVENT;
 /// Builds a [`Hub`]: how much of its topics it keeps for clients that come back. From [`Hub::in_memory`], or
 /// [`Hub::on`] for another engine.
 ///
-/// What exceeds a limit is evicted, oldest first, and a client that comes back for it is told so. The newest event of a
-/// topic always stays until its age is over, however large it is.
+/// What exceeds a limit is evicted, oldest first, and a client that comes back for it is told so. An event that has just
+/// been published stays, however large it is, until the next one.
 ///
 /// | limit | default |
 /// |---|---|
@@ -88,14 +88,14 @@ impl<E> HubBuilder<E> {
         self
     }
 
-    /// How long an event is kept. It stays up to a second longer; its memory is given back by the next event of the hub.
+    /// How long an event can be resumed from. Its memory is given back up to a second later, by an event of any topic.
     pub fn age(mut self, age: Duration) -> Self {
         self.settings.topic.age = Some(age);
         self
     }
 
-    /// How many topics are kept that have neither a [`Topic`](super::Topic) handle nor a subscriber. Those that were
-    /// used least recently are let go, with their events.
+    /// How many topics are kept that have neither a [`Topic`](super::Topic) handle nor a subscriber. When there are more,
+    /// those that were used least recently are let go, with their events, until an eighth of the number is free again.
     pub fn topics(mut self, topics: usize) -> Self {
         self.settings.topics = topics;
         self

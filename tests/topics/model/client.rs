@@ -7,7 +7,8 @@ use sse_runtime::testing::{ReceivedEvent, TestStream};
 use tokio::time::Instant;
 
 use super::history::{Event, History};
-use super::{Slow, snapshot_of};
+use super::snapshot_of;
+use super::steps::Slow;
 use crate::published::seq_of;
 
 /// Ends the step with a description if something is not as it has to be.
@@ -185,6 +186,9 @@ impl Client {
             let topic = self.gap(&gap, history, now, counted)?;
             ensure!(!gaps.contains(&topic), "a second gap for the same topic: {gap:?}");
             gaps.push(topic);
+            if self.slow == Slow::Latest && self.snapshot {
+                self.shown_anew(topic, &mut received, history, counted)?;
+            }
         }
         if self.over {
             return self.bye(&received, history, now, counted);
@@ -198,7 +202,7 @@ impl Client {
             due.extend(history.between(topic, has, u64::MAX));
         }
         due.sort_by_key(|event| event.seq);
-        if self.slow == Slow::Latest && !gaps.is_empty() {
+        if self.slow == Slow::Latest && !gaps.is_empty() && !self.snapshot {
             let all = due.len();
             let later = due.clone();
             due.retain(|event| {
@@ -220,6 +224,33 @@ impl Client {
         }
         ensure!(received.is_empty(), "too much: {received:?}");
         self.has.fill(history.top());
+        Ok(())
+    }
+
+    /// Checks the snapshot that comes after a gap; it stands for all that was published.
+    fn shown_anew(
+        &mut self,
+        topic: usize,
+        received: &mut VecDeque<ReceivedEvent>,
+        history: &History,
+        counted: &mut Counted,
+    ) -> Result<(), String> {
+        let shown = snapshot_of(topic);
+        for (at, data) in shown.iter().enumerate() {
+            let event = received.pop_front().ok_or("not the whole snapshot after a gap")?;
+            let is_end = at + 1 == shown.len() && self.topics.len() == 1;
+            let id = is_end.then(|| history.id(history.top()));
+            ensure!(
+                event.name == "snapshot" && event.data == *data && event.id == id,
+                "expected {data:?} of the snapshot with the id {id:?}, got {event:?}"
+            );
+        }
+        for (&of, has) in self.topics.iter().zip(&mut self.has) {
+            if of == topic {
+                counted.missed += history.between(topic, *has, u64::MAX).count() as u64;
+                *has = history.top();
+            }
+        }
         Ok(())
     }
 

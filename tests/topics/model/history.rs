@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Setup;
+use super::steps::Setup;
 
 /// What an event costs in a hub's books beside its bytes on the wire, says `HubBuilder::topic_bytes`.
 const OVERHEAD: usize = 96;

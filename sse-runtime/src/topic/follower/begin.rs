@@ -15,7 +15,7 @@ use crate::topic::snapshot::Snapshot;
 use crate::topic::words::{Open, Reset};
 
 /// Where a stream begins.
-enum Start {
+pub(super) enum Start {
     /// Where the last follower of this very stream left off.
     Again(u64),
     New,
@@ -33,7 +33,7 @@ impl Follower<'_> {
     }
 
     /// From what the client says and what is kept, to where the stream begins.
-    async fn start(&mut self, hub: &HubState) -> Result<Start, SendError> {
+    pub(super) async fn start(&mut self, hub: &HubState) -> Result<Start, SendError> {
         let epoch = hub.position(0).epoch;
         let left = self.stream.followed().and_then(|left| left.downcast::<Left>().ok());
         if let Some(left) = left.filter(|left| left.epoch == epoch) {
@@ -72,7 +72,7 @@ impl Follower<'_> {
     }
 
     /// Says where the stream begins, and shows the current state if it begins anew.
-    async fn begin(&mut self, hub: &HubState, start: Start) -> Result<(), SendError> {
+    pub(super) async fn begin(&mut self, hub: &HubState, start: Start) -> Result<(), SendError> {
         let (resumed, reset) = match start {
             Start::Again(seq) => {
                 self.begin_at(seq);

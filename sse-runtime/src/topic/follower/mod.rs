@@ -6,6 +6,8 @@
 
 mod begin;
 mod rounds;
+#[cfg(test)]
+mod tests;
 
 use std::future::poll_fn;
 use std::sync::{Arc, Weak};

@@ -39,8 +39,9 @@ impl Follower<'_> {
         for index in 0..self.topics.len() {
             let Some(branch) = self.topics.get(index).filter(|branch| branch.lacks(until)) else { continue };
             let Some(singles) = self.read(hub, branch, branch.seen, until, self.pick).await? else {
+                let pick = self.pick;
                 self.behind(hub, index);
-                return self.show_anew(hub, index).await;
+                return self.show_anew(hub, index, pick).await;
             };
             covered = covered.min(singles.covered);
             events.extend(singles.events.into_iter().map(|event| (index, event)));
@@ -55,7 +56,7 @@ impl Follower<'_> {
 
     /// For a client that wants the newest only, and has just been told that it is behind: the current state, if the topic
     /// can show it. What it holds of each key, and the newest event of that may be gone.
-    async fn show_anew(&mut self, hub: &HubState, index: usize) -> Result<(), SendError> {
+    async fn show_anew(&mut self, hub: &HubState, index: usize, pick: Pick) -> Result<(), SendError> {
         let only = self.topics.len() == 1;
         let Some(branch) = self.topics.get(index).filter(|_| self.pick == Pick::Newest) else {
             return Ok(());
@@ -67,8 +68,12 @@ impl Follower<'_> {
         let next = branch.followed.topic.ring().locate(until).unwrap_or(branch.next);
         hub.counters.missed(next.saturating_sub(branch.next));
         (branch.seen, branch.next) = (until, next);
+        // With that, it has caught up.
+        self.pick = pick;
         if only {
             self.seen = until;
+        }
+        if only && snapshot.events > 0 {
             let at = hub.position(until);
             snapshot.end_with_id(&at);
             self.stream.forward(&snapshot.blocks, snapshot.events, Some(&at));
