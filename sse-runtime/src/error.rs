@@ -76,9 +76,21 @@ impl Error {
     }
 }
 
+impl Error {
+    /// What a client may see of it.
+    pub(crate) fn shown(self) -> (StatusCode, Option<String>) {
+        (self.status, self.public)
+    }
+}
+
 impl<E: Into<Source>> From<E> for Error {
     fn from(error: E) -> Self {
-        Self { source: error.into(), status: StatusCode::INTERNAL_SERVER_ERROR, public: None }
+        let source = error.into();
+        let (status, public) = match source.downcast_ref() {
+            Some(SendError::Follow(error)) => error.shown(),
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, None),
+        };
+        Self { source, status, public }
     }
 }
 

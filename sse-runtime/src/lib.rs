@@ -106,7 +106,8 @@ pub use route::Route;
 pub use serve::{Serve, listen, serve};
 pub use stream::{Disconnect, DisconnectReason, Opening, SendAll, Sending, Sse};
 pub use topic::{
-    Follow, FollowError, Hub, HubBuilder, HubStats, PublishError, Publishing, ResetReason, Topic,
+    Follow, FollowError, Hub, HubBuilder, HubStats, PublishError, Publishing, ResetReason, SnapshotError,
+    Topic,
 };
 pub use wire::{AsJson, Event, EventError, EventId, EventName, EventWriter, Message, Outgoing, SseEvent};
 

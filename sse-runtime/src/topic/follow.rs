@@ -6,11 +6,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use http::StatusCode;
+
+use super::beginning::Beginning;
 use super::follower::Follower;
 use super::handle::Topic;
 use super::hub::Hub;
 use super::resume::ResetReason;
-use super::snapshot::Hook;
+use super::snapshot::SnapshotError;
 use super::state::TopicState;
 use crate::engine::EngineError;
 use crate::error::SendError;
@@ -33,13 +36,8 @@ pub enum FollowError {
     )]
     Reset(ResetReason),
     /// A snapshot hook failed.
-    #[error("the snapshot of the topic \"{topic}\" failed: {error}")]
-    Snapshot {
-        /// The topic's name.
-        topic: String,
-        /// What the hook said.
-        error: String,
-    },
+    #[error(transparent)]
+    Snapshot(SnapshotError),
     /// The engine failed.
     #[error("the engine behind the topic \"{topic}\" failed: {source}")]
     Engine {
@@ -50,10 +48,24 @@ pub enum FollowError {
     },
 }
 
+impl FollowError {
+    /// What a client may see of it before the stream has begun.
+    pub(crate) fn shown(&self) -> (StatusCode, Option<String>) {
+        let says = |status, text: &str| (status, Some(text.to_owned()));
+        match self {
+            Self::Snapshot(error) => (error.status, error.public.clone()),
+            Self::Reset(ResetReason::Malformed) => says(StatusCode::BAD_REQUEST, "not an id of this stream"),
+            Self::Reset(_) => says(StatusCode::GONE, "what followed this id is gone"),
+            Self::Engine { .. } => (StatusCode::SERVICE_UNAVAILABLE, None),
+            Self::DifferentHubs(..) | Self::AlreadyFollowing => (StatusCode::INTERNAL_SERVER_ERROR, None),
+        }
+    }
+}
+
 /// A topic to be followed, without its events' type.
 pub(super) struct Followed {
     pub(super) topic: Arc<TopicState>,
-    pub(super) snapshot: Option<Hook>,
+    pub(super) beginning: Beginning,
 }
 
 impl<E> Sse<E> {
@@ -77,6 +89,8 @@ impl<E> Sse<E> {
     /// - [`SendError::Follow`](crate::SendError::Follow): a snapshot failed, for instance; see [`FollowError`]. Before
     ///   the head was sent, it becomes an HTTP response as any error of the handler.
     ///
+    /// - [`SendError::Finished`](crate::SendError::Finished): [`finish`](Self::finish) was called, by a clone.
+    ///
     /// It is never `Ok`.
     ///
     /// # Cancel safety
@@ -95,6 +109,7 @@ impl<E> Sse<E> {
     ///     Ok(())
     /// }
     /// ```
+    #[doc(alias = "subscribe")]
     pub fn follow<'a>(&'a self, topic: &Topic<E>) -> Follow<'a> {
         self.follow_all([topic])
     }
@@ -128,7 +143,8 @@ impl<E> Sse<E> {
             if !Arc::ptr_eq(&known.0, &topic.hub.0) {
                 stranger = stranger.or_else(|| Some(topic.name().to_owned()));
             } else if !followed.iter().any(|known| Arc::ptr_eq(&known.topic, &topic.state)) {
-                followed.push(Followed { topic: Arc::clone(&topic.state), snapshot: topic.snapshot.clone() });
+                followed
+                    .push(Followed { topic: Arc::clone(&topic.state), beginning: topic.beginning.clone() });
             }
         }
         let stream: &'a dyn Hidden = &**self.hidden();

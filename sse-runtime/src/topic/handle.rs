@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::beginning::Beginning;
 use super::hub::Hub;
 use super::publishing::Publishing;
-use super::snapshot::{self, Hook};
+use super::snapshot;
 use super::state::TopicState;
 use crate::wire::{AsJson, EventId, Message, Outgoing, SseEvent};
 
@@ -34,14 +35,14 @@ use crate::wire::{AsJson, EventId, Message, Outgoing, SseEvent};
 pub struct Topic<E = Message> {
     pub(super) hub: Hub,
     pub(super) state: Arc<TopicState>,
-    pub(super) snapshot: Option<Hook>,
+    pub(super) beginning: Beginning,
     // `fn`: the handle takes values of E and owns none, so it is Send and Sync whatever E is.
     events: PhantomData<fn(E)>,
 }
 
 impl<E> Topic<E> {
     pub(super) fn new(hub: Hub, state: Arc<TopicState>) -> Self {
-        Self { hub, state, snapshot: None, events: PhantomData }
+        Self { hub, state, beginning: Beginning::Next, events: PhantomData }
     }
 
     /// The name.
@@ -127,7 +128,39 @@ impl<E: SseEvent> Topic<E> {
         I: IntoIterator,
         I::Item: Outgoing<E>,
     {
-        self.snapshot = Some(snapshot::hook::<E, _, _, _>(hook));
+        self.beginning = Beginning::Snapshot(snapshot::hook::<E, _, _, _>(hook));
+        self
+    }
+
+    /// Gives streams that begin anew the newest events that are kept, up to so many, before what comes next: the last
+    /// messages of a chat, for instance. Each with its id, as if the stream had come back. In place of a
+    /// [`snapshot`](Self::snapshot); it belongs to this handle and its clones, too.
+    ///
+    /// ```
+    /// # use sse_runtime::{Hub, Topic};
+    /// # let hub = Hub::in_memory().build();
+    /// let room: Topic = hub.topic("room").recent(20);
+    /// # let _ = room;
+    /// ```
+    #[must_use = "it belongs to the handle that is returned"]
+    pub fn recent(mut self, events: usize) -> Self {
+        self.beginning = Beginning::Recent(events);
+        self
+    }
+
+    /// Gives streams that begin anew the newest event of each [key](Publishing::key) that is kept, before what comes
+    /// next: the current prices, for instance, if each stock's last one is still there. In place of a
+    /// [`snapshot`](Self::snapshot); it belongs to this handle and its clones, too.
+    ///
+    /// ```
+    /// # use sse_runtime::{Hub, Topic};
+    /// # let hub = Hub::in_memory().build();
+    /// let prices: Topic = hub.topic("prices").latest();
+    /// # let _ = prices;
+    /// ```
+    #[must_use = "it belongs to the handle that is returned"]
+    pub fn latest(mut self) -> Self {
+        self.beginning = Beginning::Newest;
         self
     }
 }
@@ -148,7 +181,7 @@ impl<E> Clone for Topic<E> {
         Self {
             hub: self.hub.clone(),
             state: Arc::clone(&self.state),
-            snapshot: self.snapshot.clone(),
+            beginning: self.beginning.clone(),
             events: PhantomData,
         }
     }

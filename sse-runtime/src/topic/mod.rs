@@ -11,12 +11,13 @@
 //! |---|---|
 //! | `hub`, `settings`, `retention`, `stats` | all topics together: names, limits, numbers |
 //! | `state`, `ring` | one topic: what is kept of it, and who waits for more |
-//! | `handle`, `publishing`, `snapshot` | what a program does with a topic |
+//! | `handle`, `publishing`, `beginning`, `snapshot` | what a program does with a topic |
 //! | `position`, `resume` | ids: written, read, judged |
 //! | `follow`, `follower`, `tap`, `words` | what a stream does with topics, and what it tells its client |
 //!
 //! Locks, from the outside in: a stream's state, the engine's, the list of oldest events, a ring.
 
+mod beginning;
 mod follow;
 mod follower;
 mod handle;
@@ -39,4 +40,5 @@ pub use hub::Hub;
 pub use publishing::{PublishError, Publishing};
 pub use resume::ResetReason;
 pub use settings::HubBuilder;
+pub use snapshot::SnapshotError;
 pub use stats::HubStats;

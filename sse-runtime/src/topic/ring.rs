@@ -338,6 +338,13 @@ impl Ring {
         (seq >= self.floor).then(|| self.ordinal_after(seq))
     }
 
+    /// The place in front of the newest events, so many of them or all that are kept: a number, and the next ordinal.
+    pub(super) fn before_the_last(&self, events: usize) -> (u64, u64) {
+        let skipped = self.marks.len().saturating_sub(events);
+        let seen = skipped.checked_sub(1).and_then(|last| self.marks.get(last)).map(|mark| mark.seq);
+        (seen.unwrap_or(self.floor), self.base + skipped as u64)
+    }
+
     pub(super) fn floor(&self) -> u64 {
         self.floor
     }

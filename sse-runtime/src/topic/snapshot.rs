@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::BytesMut;
+use http::StatusCode;
 
 use super::publishing::PublishError;
 use crate::error::Error;
@@ -13,6 +14,24 @@ use crate::wire::{Limits, Outgoing, encode};
 /// A topic's snapshot hook, erased: called with the most bytes that an event may have.
 pub(super) type Hook =
     Arc<dyn Fn(usize) -> Pin<Box<dyn Future<Output = Result<Snapshot, Error>> + Send>> + Send + Sync>;
+
+/// A snapshot hook failed. As a handler's [`Error`], it keeps the status and the public text that the hook gave its own.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the snapshot of the topic \"{topic}\" failed: {text}")]
+pub struct SnapshotError {
+    topic: String,
+    text: String,
+    pub(crate) status: StatusCode,
+    pub(crate) public: Option<String>,
+}
+
+impl SnapshotError {
+    pub(super) fn new(topic: String, error: Error) -> Self {
+        let text = error.to_string();
+        let (status, public) = error.shown();
+        Self { topic, text, status, public }
+    }
+}
 
 /// Events of a snapshot, encoded.
 #[derive(Debug, Default)]

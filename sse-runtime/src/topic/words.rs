@@ -25,7 +25,8 @@ pub(super) struct Reset<'a> {
     /// The oldest position that could be served.
     pub(super) oldest: Position,
     pub(super) now: Position,
-    pub(super) with_id: bool,
+    /// Where the stream begins; not if a snapshot follows.
+    pub(super) at: Option<Position>,
 }
 
 /// Events were left out, because the client did not read them in time.
@@ -44,7 +45,7 @@ impl SseEvent for Open {
 
 impl SseEvent for Reset<'_> {
     fn write(&self, event: &mut EventWriter<'_>) -> Result<(), EventError> {
-        write(event, "sse-reset", self.with_id.then_some(self.now), self)
+        write(event, "sse-reset", self.at, self)
     }
 }
 

@@ -71,7 +71,7 @@ pub enum EventError {
     /// The event is larger than the stream allows.
     #[error(
         "the event has at least {size} bytes on the wire, and {max} is the most; \
-         send it in parts, send a link to it, or raise the route's `max_event`"
+         send it in parts, send a link to it, or raise `max_event`, the route's for what is sent, the hub's for what is published"
     )]
     TooLarge {
         /// How large it had become when writing stopped, in bytes: the whole event may be larger.

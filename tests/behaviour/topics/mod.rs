@@ -24,6 +24,16 @@ async fn all(sse: Sse, names: String, State(hub): State<Hub>) -> Result<()> {
     Ok(())
 }
 
+#[sse_route("/these")]
+async fn these(sse: Sse, State(topics): State<[Topic; 2]>) -> Result<()> {
+    sse.follow_all(&topics).await?;
+    Ok(())
+}
+
+fn following_these(topics: &[Topic; 2]) -> TestClient {
+    TestClient::new(routes![these].with_state(topics.clone()))
+}
+
 fn following(topic: &Topic) -> TestClient {
     TestClient::new(routes![follow].with_state(topic.clone()))
 }

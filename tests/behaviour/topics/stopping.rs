@@ -138,3 +138,38 @@ async fn a_quiet_topic_is_kept_alive_and_a_busy_one_needs_no_pings() {
         assert_eq!(events.next().await.data, "y");
     }
 }
+
+#[sse_route("/finished")]
+async fn finished(sse: Sse, State((topic, done, _)): State<App>) -> Result<()> {
+    let clone = sse.clone();
+    let (followed, finished) = tokio::join!(sse.follow(&topic), async {
+        done.notified().await;
+        clone.finish().await
+    });
+    assert!(matches!(followed, Err(SendError::Finished)), "{followed:?}");
+    finished?;
+    let again = sse.follow(&topic).await;
+    assert!(matches!(again, Err(SendError::Finished)), "{again:?}");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_follows_the_terminal_event() {
+    let (app, _) = app();
+    let client = TestClient::new(routes![finished].with_state(app.clone()));
+    let (topic, done, hooks) = app;
+    let mut events = client.get("/finished").stream().await;
+    position(&events.next().await);
+    events.stall();
+    topic.publish("before").await.expect("published");
+    done.notify_one();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    events.resume();
+    assert_eq!(events.next().await.data, "before", "what was published before is not lost");
+    topic.publish("after").await.expect("published");
+    let end = events.next().await;
+    assert_eq!((end.name.as_str(), id(&end)), ("end", "sse-end"));
+    events.expect_end().await;
+    assert_eq!(events.reconnect_request().response().await.status, 204);
+    let _ = hooks;
+}

@@ -22,9 +22,9 @@ impl Shared {
     /// Has the body take frames from `source` whenever its own buffer is empty.
     pub(crate) fn attach(&self, source: Box<dyn Source>) -> Result<(), SendError> {
         let mut state = self.state();
-        if state.over.is_some() || state.said {
+        if let Some(over) = state.is_over() {
             drop(state);
-            return Err(SendError::Closed);
+            return Err(over);
         }
         state.opened = true;
         state.source = Some(Attached { source, behind: false });
@@ -37,8 +37,8 @@ impl Shared {
     /// Waits until the source is behind, and takes it away then. `follower` is woken, whichever task it is.
     pub(crate) fn poll_behind(&self, cx: &mut Context<'_>) -> Poll<Result<Reached, SendError>> {
         let mut state = self.state();
-        if state.over.is_some() {
-            return Poll::Ready(Err(SendError::Closed));
+        if let Some(over) = state.is_over() {
+            return Poll::Ready(Err(over));
         }
         if state.source.as_ref().is_some_and(|attached| attached.behind) {
             let left = state.leave_source();
@@ -54,11 +54,11 @@ impl Shared {
         Poll::Pending
     }
 
-    /// Waits for the end of the stream.
-    pub(crate) fn poll_over(&self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Waits until nothing can be sent any more; says why.
+    pub(crate) fn poll_over(&self, cx: &mut Context<'_>) -> Poll<SendError> {
         let mut state = self.state();
-        if state.over.is_some() {
-            return Poll::Ready(());
+        if let Some(over) = state.is_over() {
+            return Poll::Ready(over);
         }
         let replaced = state.follow_waits(cx);
         drop(state);
@@ -111,6 +111,31 @@ impl State {
     #[inline]
     pub(super) fn is_live(&self) -> bool {
         self.source.as_ref().is_some_and(|attached| !attached.behind)
+    }
+
+    fn is_over(&self) -> Option<SendError> {
+        match (self.over.is_some() || self.said, self.finished) {
+            (true, _) => Some(SendError::Closed),
+            (false, true) => Some(SendError::Finished),
+            (false, false) => None,
+        }
+    }
+
+    /// Takes the source away, with what it has now queued behind what is queued already.
+    pub(super) fn drain_source(&mut self) -> Option<Box<dyn Source>> {
+        let mut source = self.leave_source()?;
+        // What it would replace are the wakers that it goes with.
+        let mut replaced = None;
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut events = 0;
+        while let Poll::Ready(Some(frame)) = source.poll_frame(&mut cx, &mut replaced) {
+            self.buffer.extend_from_slice(&frame.bytes);
+            events += frame.events;
+        }
+        if events > 0 {
+            self.forward(&[], events, Some(&source.last_id()));
+        }
+        Some(source)
     }
 
     /// Notes the follower's waker; returns the one to drop.

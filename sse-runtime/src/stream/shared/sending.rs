@@ -119,9 +119,16 @@ impl Admitted<'_> {
 
     pub(crate) fn finish(mut self) {
         let name = self.0.meta.end.unwrap_or(END);
+        let source = self.0.drain_source();
         self.0.say(&LastWord::End { name });
         self.0.finished = true;
+        let follower = self.0.follower.take();
         self.commit();
+        // Only now that the lock is free: a waker is foreign code.
+        drop(source);
+        if let Some(follower) = follower {
+            follower.wake();
+        }
     }
 
     pub(crate) fn comment(mut self, text: &str) -> Result<(), SendError> {

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::{Branch, Follower, Left, snapshot_of};
 use crate::engine::EngineError;
 use crate::error::SendError;
+use crate::topic::beginning::Beginning;
 use crate::topic::follow::FollowError;
 use crate::topic::hub::HubState;
 use crate::topic::resume::{ResetReason, Wish};
@@ -83,11 +84,11 @@ impl Follower<'_> {
                 (true, None)
             }
             Start::New => {
-                self.begin_at(hub.arrived());
+                self.begin_anew(hub);
                 (false, None)
             }
             Start::Reset(reason) => {
-                self.begin_at(hub.arrived());
+                self.begin_anew(hub);
                 (false, Some(reason))
             }
         };
@@ -95,14 +96,20 @@ impl Follower<'_> {
             return Err(FollowError::Reset(reason).into());
         }
         let mut snapshot = if resumed { Snapshot::default() } else { self.snapshots(hub).await? };
-        let at = hub.position(self.seen);
+        let (at, now) = (hub.position(self.seen), hub.position(hub.arrived().max(self.seen)));
         let with_id = snapshot.events == 0;
         poll_fn(|cx| self.stream.poll_room(cx)).await?;
         if let Some(reason) = reset {
             hub.counters.reset();
             let oldest = self.topics.iter().map(|branch| branch.followed.topic.ring().floor()).max();
             let oldest = hub.position(oldest.unwrap_or_default());
-            self.stream.say(&Reset { reason, asked: self.stream.asked.id(), oldest, now: at, with_id });
+            self.stream.say(&Reset {
+                reason,
+                asked: self.stream.asked.id(),
+                oldest,
+                now,
+                at: with_id.then_some(at),
+            });
         }
         if resumed {
             hub.counters.resumed();
@@ -121,7 +128,7 @@ impl Follower<'_> {
     async fn snapshots(&self, hub: &HubState) -> Result<Snapshot, SendError> {
         let mut all = Snapshot::default();
         for branch in &self.topics {
-            if let Some(hook) = &branch.followed.snapshot {
+            if let Beginning::Snapshot(hook) = &branch.followed.beginning {
                 all.extend(&snapshot_of(hub, branch, hook).await?);
             }
         }
@@ -133,6 +140,33 @@ impl Follower<'_> {
         for branch in &mut self.topics {
             // Otherwise it is behind from the beginning, and what is known of its place tells by how much.
             branch.next = branch.followed.topic.ring().locate(seq).unwrap_or(branch.next);
+        }
+    }
+
+    /// With what comes next, or as much before that as each topic's handle says.
+    fn begin_anew(&mut self, hub: &HubState) {
+        self.begin_at(hub.arrived());
+        for branch in &mut self.topics {
+            let topic = &branch.followed.topic;
+            let (seen, next) = match branch.followed.beginning {
+                Beginning::Next | Beginning::Snapshot(_) => continue,
+                Beginning::Recent(events) => hub.retention.change(topic, |ring| {
+                    ring.evict_aged(Instant::now());
+                    ring.before_the_last(events)
+                }),
+                Beginning::Newest => {
+                    self.pick = Pick::Newest;
+                    self.anew = true;
+                    hub.retention.change(topic, |ring| {
+                        ring.evict_aged(Instant::now());
+                        ring.before_the_last(usize::MAX)
+                    })
+                }
+            };
+            // Never after what has been found to have arrived: the ring may be ahead.
+            branch.seen = seen.min(branch.seen);
+            branch.next = next.min(branch.next);
+            self.seen = self.seen.min(branch.seen);
         }
     }
 

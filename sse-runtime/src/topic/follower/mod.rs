@@ -15,7 +15,7 @@ use std::sync::{Arc, Weak};
 use super::follow::{FollowError, Followed};
 use super::hub::{Hub, HubState};
 use super::ring::{Pick, Token};
-use super::snapshot::{Hook, Snapshot};
+use super::snapshot::{Hook, Snapshot, SnapshotError};
 use super::state::{Subscription, TopicState};
 use super::tap::Tap;
 use crate::engine::{Answer, EngineError, Page};
@@ -29,6 +29,8 @@ pub(super) struct Follower<'a> {
     /// Up to here everything was sent, of all topics.
     seen: u64,
     pick: Pick,
+    /// The client begins: what it is not shown, it has not missed.
+    anew: bool,
     /// It is the one that follows, of those that this stream may have.
     follows: bool,
     live: bool,
@@ -94,7 +96,17 @@ impl<'a> Follower<'a> {
             Branch { followed, _subscription: subscription, seen: 0, next, token: None, newest: 0 }
         };
         let topics = followed.into_iter().map(branch).collect();
-        Self { stream, hub, topics, seen: 0, pick: Pick::All, follows: false, live: false, ended: false }
+        Self {
+            stream,
+            hub,
+            topics,
+            seen: 0,
+            pick: Pick::All,
+            anew: false,
+            follows: false,
+            live: false,
+            ended: false,
+        }
     }
 
     pub(super) async fn run(&mut self) -> Result<(), SendError> {
@@ -104,8 +116,7 @@ impl<'a> Follower<'a> {
         self.follows = true;
         let Some(hub) = self.hub.clone() else {
             self.stream.open()?;
-            poll_fn(|cx| self.stream.poll_over(cx)).await;
-            return Err(SendError::Closed);
+            return Err(poll_fn(|cx| self.stream.poll_over(cx)).await);
         };
         // In a box that is gone when this is done, as all that is seldom needed here: a stream spends its life in `news`,
         // or in its body.
@@ -113,8 +124,7 @@ impl<'a> Follower<'a> {
         self.live = true;
         loop {
             if self.ended {
-                poll_fn(|cx| self.stream.poll_over(cx)).await;
-                return Err(SendError::Closed);
+                return Err(poll_fn(|cx| self.stream.poll_over(cx)).await);
             }
             if self.pick == Pick::All {
                 if let Some(next) = self.next_in_ring() {
@@ -145,7 +155,7 @@ impl<'a> Follower<'a> {
 async fn snapshot_of(hub: &HubState, branch: &Branch, hook: &Hook) -> Result<Snapshot, FollowError> {
     hook(hub.settings.max_event)
         .await
-        .map_err(|error| FollowError::Snapshot { topic: branch.name(), error: error.to_string() })
+        .map_err(|error| FollowError::Snapshot(SnapshotError::new(branch.name(), error)))
 }
 
 /// One topic, from its ring.

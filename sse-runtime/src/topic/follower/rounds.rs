@@ -9,6 +9,7 @@ use super::{Branch, Follower, snapshot_of};
 use crate::engine::Page;
 use crate::error::SendError;
 use crate::stream::{DisconnectReason, Slow};
+use crate::topic::beginning::Beginning;
 use crate::topic::hub::HubState;
 use crate::topic::ring::{Pick, Single, Singles};
 use crate::topic::words::Gap;
@@ -61,7 +62,7 @@ impl Follower<'_> {
         let Some(branch) = self.topics.get(index).filter(|_| self.pick == Pick::Newest) else {
             return Ok(());
         };
-        let Some(hook) = &branch.followed.snapshot else { return Ok(()) };
+        let Beginning::Snapshot(hook) = &branch.followed.beginning else { return Ok(()) };
         let until = hub.arrived();
         let mut snapshot = snapshot_of(hub, branch, hook).await?;
         let Some(branch) = self.topics.get_mut(index) else { return Ok(()) };
@@ -92,10 +93,11 @@ impl Follower<'_> {
         covered: u64,
         until: u64,
     ) {
-        let newest_only = self.pick == Pick::Newest;
+        let skips = self.pick == Pick::Newest && !self.anew;
         if covered == until {
             // It has caught up, and keeps up until further notice.
             self.pick = Pick::All;
+            self.anew = false;
         }
         events.retain(|(_, event)| event.seq <= covered);
         events.sort_unstable_by_key(|(_, event)| event.seq);
@@ -108,7 +110,7 @@ impl Follower<'_> {
             let Some(branch) = self.topics.get_mut(*index) else { continue };
             // From the engine, it is one of those that have left the ring.
             let ordinal = event.ordinal.unwrap_or(branch.next);
-            if newest_only {
+            if skips {
                 hub.counters.missed(ordinal.saturating_sub(branch.next));
             }
             branch.next = ordinal + 1;
@@ -172,14 +174,16 @@ impl Follower<'_> {
             self.ended = true;
             return;
         }
-        // With an id only if no other topic can have events before it.
         let (after, until_id) = (hub.position(branch.seen), hub.position(until));
         branch.seen = until;
         branch.next = base;
         if only {
             self.seen = until;
         }
-        self.stream.say(&Gap { missed, after, until: until_id, with_id: only });
+        // With an id only if no other topic can have events before it, and not in front of a snapshot: who loses the
+        // connection within that has to get it again.
+        let snapshot = slow == Slow::Latest && matches!(branch.followed.beginning, Beginning::Snapshot(_));
+        self.stream.say(&Gap { missed, after, until: until_id, with_id: only && !snapshot });
         if slow == Slow::Latest {
             self.pick = Pick::Newest;
         }
@@ -189,8 +193,8 @@ impl Follower<'_> {
     pub(super) async fn news(&mut self, hub: &HubState) -> Result<(), SendError> {
         let mut waker: Option<Waker> = None;
         poll_fn(|cx| {
-            if self.stream.poll_over(cx).is_ready() {
-                return Poll::Ready(Err(SendError::Closed));
+            if let Poll::Ready(over) = self.stream.poll_over(cx) {
+                return Poll::Ready(Err(over));
             }
             let same = waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
             let mut any = false;

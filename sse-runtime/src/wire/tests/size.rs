@@ -91,6 +91,6 @@ fn the_error_names_the_size_and_the_limit() {
     assert_eq!(
         encoded.expect_err("too large").to_string(),
         "the event has at least 307208 bytes on the wire, and 262144 is the most; \
-         send it in parts, send a link to it, or raise the route's `max_event`"
+         send it in parts, send a link to it, or raise `max_event`, the route's for what is sent, the hub's for what is published"
     );
 }
