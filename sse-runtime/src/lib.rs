@@ -53,7 +53,7 @@
 //! | silence | a line `:` |
 //! | a path parameter or an extractor refuses | 400 or what the extractor answers |
 //! | `Accept` refuses `text/event-stream` | 406 |
-//! | HEAD | the headers, the handler does not run |
+//! | HEAD | what the extractors answer, else the headers; the handler does not run |
 //!
 //! On `bare` routes there is none of these events, and no 406.
 //!

@@ -156,7 +156,7 @@ impl<E> Sse<E> {
     }
 
     /// Runs `hook` once, in a task of its own, when the stream is over, for whatever
-    /// [reason](crate::DisconnectReason), also after a panic of the handler; the handler's future has been dropped by
+    /// [reason](crate::DisconnectReason), also after a panic of the handler, or if that was answered by an HTTP status; the handler's future has been dropped by
     /// then. Several hooks all run. A hook given after the end runs at once.
     ///
     /// It runs in the tokio runtime that it was registered in; if that is gone, it does not run. A server that shuts down
@@ -183,9 +183,10 @@ impl<E> Sse<E> {
         self.shared().is_closed()
     }
 
-    /// The `Last-Event-ID` with which a reconnecting client came: the id of the last event it saw.
+    /// The `Last-Event-ID` with which a reconnecting client came: the id of the last event it saw. If that header is
+    /// missing or empty, the query's `last_event_id`.
     ///
-    /// `None` for a first connection, and for a header that no client of ours can have been told to send: empty, over
+    /// `None` for a first connection, and for an id that no client of ours can have been told to send: empty, over
     /// 1 KiB, not UTF-8, or with control characters. It is the client's word, so check it like any other input.
     #[must_use]
     pub fn last_event_id(&self) -> Option<&str> {

@@ -34,6 +34,32 @@
 //! Every wait has a limit ([`TestClient::limit`]), so that a missing event is a failure with a message, not a test
 //! that hangs. Failed expectations panic, as `assert!` does.
 //!
+//! A client of a topic comes back as a browser does:
+//!
+//! ```
+//! # use axum::extract::State;
+//! # use sse_runtime::{Hub, Result, Sse, Topic, routes, sse_route, testing::TestClient};
+//! # #[sse_route("/news")]
+//! # async fn news(sse: Sse, State(topic): State<Topic>) -> Result<()> {
+//! #     sse.follow(&topic).await?;
+//! #     Ok(())
+//! # }
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<()> {
+//! let topic: Topic = Hub::default().topic("news");
+//! let client = TestClient::new(routes![news].with_state(topic.clone()));
+//! let mut events = client.get("/news").stream().await;
+//! assert_eq!(events.next().await.name, "sse-open");
+//!
+//! let away = events.reconnect_request();          // the connection is gone
+//! topic.publish("meanwhile").await?;
+//! let mut events = away.stream().await;
+//! assert_eq!(events.next().await.name, "sse-open");
+//! events.expect("message", "meanwhile").await;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! For engines behind a [`Hub`](crate::Hub) there is [`engine_contract`].
 
 mod client;

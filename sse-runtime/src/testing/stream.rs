@@ -214,8 +214,8 @@ impl TestStream {
         self.reconnect_request().stream().await
     }
 
-    /// The request that [`reconnect`](Self::reconnect) would send, after disconnecting: for servers that are expected
-    /// to refuse it.
+    /// The request that [`reconnect`](Self::reconnect) would send, after disconnecting: to do something while
+    /// the client is away, or for servers that are expected to refuse it.
     pub fn reconnect_request(self) -> TestRequest {
         let request = self.request.clone();
         match self.last_event_id() {

@@ -86,7 +86,8 @@ impl Hub {
     /// The topic of this name, which need not exist yet. Any text is a name.
     ///
     /// `E` is the type of its events, as for [`Sse`](crate::Sse): `Topic` alone is a topic of text and
-    /// [`Event`](crate::Event)s. A topic does not remember it; ask for it with the same type everywhere.
+    /// [`Event`](crate::Event)s. A topic does not remember it; ask for it with the same type everywhere. Where nothing else says which, write it:
+    /// `let lobby: Topic = hub.topic("lobby");`
     pub fn topic<E: SseEvent>(&self, name: impl AsRef<str>) -> Topic<E> {
         Topic::new(self.clone(), self.0.topic(name.as_ref()))
     }
@@ -263,6 +264,13 @@ impl Topics {
         }
         self.sweep_at = (self.by_name.len() + room).max(most);
         let_go
+    }
+}
+
+/// A hub in memory, with every limit at its default.
+impl Default for Hub {
+    fn default() -> Self {
+        Self::in_memory().build()
     }
 }
 
