@@ -134,3 +134,23 @@ impl Ord for Entry {
         self.oldest.cmp(&other.oldest)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::topic::{Hub, Topic};
+
+    // What was let go stays on the list behind the first topic whose oldest event is still good: for ever, if need be.
+    #[tokio::test(start_paused = true)]
+    async fn topics_that_were_let_go_are_let_go_of_here_too() {
+        let hub = Hub::in_memory().topics(10).build();
+        let kept: Topic = hub.topic("kept");
+        kept.publish("first").await.expect("published");
+        for n in 0..50_000 {
+            hub.topic::<crate::Message>(format!("job {n}")).publish("done").await.expect("published");
+            tokio::time::advance(std::time::Duration::from_millis(50)).await;
+        }
+        assert!(hub.stats().topics <= 12 && hub.stats().events <= 12, "{:?}", hub.stats());
+        let listed = hub.0.retention.oldest().len();
+        assert!(listed <= 100, "{listed} entries, each with the memory of its topic");
+    }
+}

@@ -2,6 +2,7 @@
 
 mod publish;
 mod resume;
+mod review;
 mod several;
 mod slow;
 mod snapshots;
