@@ -1,6 +1,7 @@
 //! Following topics with a stream.
 
 use std::borrow::Borrow;
+use std::collections::HashSet;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -94,9 +95,9 @@ impl<E> Sse<E> {
     /// It is never `Ok`.
     ///
     /// # Cancel safety
-    /// If the future is dropped, as by `select!`, everything that was published until then is still sent; unless the
-    /// client is so far behind that it is fed from the engine. The stream may then follow again, and goes on where it left
-    /// off.
+    /// If the future is dropped, as by `select!`, everything that was published until then is still sent; but not to a
+    /// client that has 32 KiB waiting for it already, or is behind what this process holds. The stream may then follow
+    /// again, and goes on where it left off.
     ///
     /// ```
     /// use axum::extract::State;
@@ -137,12 +138,13 @@ impl<E> Sse<E> {
         let mut followed: Vec<Followed> = Vec::new();
         let mut hub: Option<Hub> = None;
         let mut stranger = None;
+        let mut known_topics = HashSet::new();
         for topic in topics {
             let topic: &Topic<E> = topic.borrow();
             let known = hub.get_or_insert_with(|| topic.hub.clone());
             if !Arc::ptr_eq(&known.0, &topic.hub.0) {
                 stranger = stranger.or_else(|| Some(topic.name().to_owned()));
-            } else if !followed.iter().any(|known| Arc::ptr_eq(&known.topic, &topic.state)) {
+            } else if known_topics.insert(Arc::as_ptr(&topic.state)) {
                 followed
                     .push(Followed { topic: Arc::clone(&topic.state), beginning: topic.beginning.clone() });
             }

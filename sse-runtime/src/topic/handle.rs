@@ -54,8 +54,9 @@ impl<E> Topic<E> {
     /// Publishes one event: all streams that follow the topic get it, now or, within what the hub keeps, when they come
     /// back. Returns its id, which is its place in the hub's log.
     ///
-    /// It never waits for a subscriber. In memory it does not wait at all, so that
-    /// `futures::executor::block_on(topic.publish(..))` is fine in a thread outside of any runtime.
+    /// It never waits for a subscriber; a task that publishes many events in a row lets others run now and then. In
+    /// memory it waits for nothing else, so that `futures::executor::block_on(topic.publish(..))` is fine in a thread
+    /// outside of any runtime.
     ///
     /// # Errors
     /// - [`PublishError::Event`](crate::PublishError::Event): the event cannot be written. Nobody gets it.
@@ -65,7 +66,7 @@ impl<E> Topic<E> {
     ///
     /// # Cancel safety
     /// If the future is dropped before it was polled, nothing is published. If it is dropped later, the outcome is
-    /// unknown; in memory it is ready with its first poll.
+    /// unknown; in memory it has then been published, or not been polled to the end.
     pub fn publish<T: Outgoing<E>>(&self, event: T) -> Publishing<'_, T> {
         Publishing::new::<E>(&self.hub, &self.state, event)
     }

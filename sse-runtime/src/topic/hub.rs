@@ -63,14 +63,21 @@ pub(super) struct HubState {
 }
 
 struct Topics {
-    by_name: HashMap<Box<str>, Arc<TopicState>>,
+    by_name: HashMap<Arc<str>, Arc<TopicState>>,
+    /// How many bytes their names have together.
+    names: usize,
     /// Topics that were let go and are not closed yet, and how often each.
-    closing: HashMap<Box<str>, usize>,
+    closing: HashMap<Arc<str>, usize>,
     /// Up to this number, there may have been events of topics that were let go, or not known yet.
     forgotten: u64,
     /// When there are so many, it is time to let go of some.
     sweep_at: usize,
+    /// Or when their names have so many bytes.
+    sweep_names_at: usize,
 }
+
+/// What a name may have without being long: names may come from strangers.
+const LONG_NAME: usize = 256;
 
 impl Hub {
     /// A hub that keeps its events in this process's memory. See [`HubBuilder`] for how many.
@@ -120,9 +127,11 @@ impl HubState {
     fn new(engine: Arc<dyn Engine>, settings: Settings) -> Arc<Self> {
         let topics = Topics {
             by_name: HashMap::new(),
+            names: 0,
             closing: HashMap::new(),
             forgotten: 0,
             sweep_at: settings.topics,
+            sweep_names_at: settings.topics.saturating_mul(LONG_NAME),
         };
         Arc::new(Self {
             engine,
@@ -169,7 +178,7 @@ impl HubState {
             if let Some(found) = topics.by_name.get(name) {
                 Arc::clone(found)
             } else {
-                if topics.by_name.len() >= topics.sweep_at {
+                if topics.by_name.len() >= topics.sweep_at || topics.names >= topics.sweep_names_at {
                     let_go = topics.sweep(self.settings.topics);
                     for topic in &let_go {
                         let newest = topic.newest();
@@ -178,7 +187,8 @@ impl HubState {
                     }
                 }
                 let topic = TopicState::new(name, Ring::new(self.settings.topic, topics.forgotten));
-                topics.by_name.insert(name.into(), Arc::clone(&topic));
+                topics.by_name.insert(Arc::clone(&topic.name), Arc::clone(&topic));
+                topics.names += name.len();
                 topic
             }
         };
@@ -191,11 +201,7 @@ impl HubState {
 
     fn let_go(&self, let_go: &[Arc<TopicState>]) {
         for topic in let_go {
-            self.retention.change(topic, |ring| {
-                while ring.oldest().is_some() {
-                    ring.evict_one();
-                }
-            });
+            self.retention.delist(topic);
             self.engine.close(&topic.name);
         }
         let mut topics = self.topics();
@@ -246,11 +252,20 @@ impl Topics {
     fn sweep(&mut self, most: usize) -> Vec<Arc<TopicState>> {
         // Only this table holds them, and nobody else gets them but from here.
         let unused = |topic: &&Arc<TopicState>| Arc::strong_count(topic) == 1;
+        let mut let_go = Vec::new();
+        // Those without events first: nobody can have missed anything of theirs, and anyone who may name a topic can make
+        // them.
+        self.by_name.retain(|_, topic| {
+            let goes = unused(&&*topic) && topic.is_empty();
+            if goes {
+                let_go.push(Arc::clone(topic));
+            }
+            !goes
+        });
         let mut last_used: Vec<u64> =
             self.by_name.values().filter(unused).map(|topic| topic.last_used()).collect();
         let room = (most / 8).max(1);
         let keep = most.saturating_sub(room);
-        let mut let_go = Vec::new();
         if last_used.len() > keep {
             last_used.sort_unstable();
             let until = last_used.get(last_used.len() - keep - 1).copied().unwrap_or_default();
@@ -262,7 +277,9 @@ impl Topics {
                 !goes
             });
         }
+        self.names = self.by_name.keys().map(|name| name.len()).sum();
         self.sweep_at = (self.by_name.len() + room).max(most);
+        self.sweep_names_at = (2 * self.names).max(most.saturating_mul(LONG_NAME));
         let_go
     }
 }
@@ -295,8 +312,9 @@ impl Receiver for HubState {
                 topic.set_newest(seq);
                 // Under the ring's lock, so that who waits in vain for an event that it has seen there waits for this too.
                 self.note_arrived(seq);
-                let was_listed = std::mem::replace(&mut ring.listed, true);
-                (wakers, if was_listed { None } else { ring.oldest() })
+                let unlisted = if ring.listed.is_none() { ring.oldest() } else { None };
+                ring.listed = ring.listed.or(unlisted);
+                (wakers, unlisted)
             });
             if let Some(oldest) = unlisted {
                 self.retention.enlist(&topic, oldest);

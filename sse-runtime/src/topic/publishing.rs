@@ -88,6 +88,9 @@ impl<T> Future for Publishing<'_, T> {
         let answer = match this.answer {
             Some(answer) => answer,
             None => {
+                // Lets others run now and then: a long burst, in a loop that waits for nothing else, would outrun subscribers
+                // who had no chance to read.
+                ready!(tokio::task::coop::poll_proceed(cx)).made_progress();
                 let key = this.key.as_deref();
                 let (hub, topic) = (*this.hub, *this.topic);
                 let mut block = BytesMut::new();

@@ -1,7 +1,6 @@
 //! What all topics of a hub hold together, and what has to go when it is too much.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -20,15 +19,10 @@ pub(super) struct Retention {
     settings: Settings,
     /// Topics that hold events, by the number of their oldest. A number here may be too low, never too high: it is put
     /// right when its turn comes.
-    oldest: Mutex<BinaryHeap<Reverse<Entry>>>,
+    oldest: Mutex<BTreeMap<u64, Weak<TopicState>>>,
     origin: Instant,
     /// When to look for old events next, in milliseconds from `origin`.
     sweep_at: AtomicU64,
-}
-
-struct Entry {
-    oldest: u64,
-    topic: Weak<TopicState>,
 }
 
 impl Retention {
@@ -62,7 +56,21 @@ impl Retention {
 
     /// Notes that a topic holds events, which was not on the list.
     pub(super) fn enlist(&self, topic: &Arc<TopicState>, oldest: u64) {
-        self.oldest().push(Reverse(Entry { oldest, topic: Arc::downgrade(topic) }));
+        self.oldest().insert(oldest, Arc::downgrade(topic));
+    }
+
+    /// Empties a topic that is let go, and takes it off the list.
+    pub(super) fn delist(&self, topic: &TopicState) {
+        let mut by_age = self.oldest();
+        let listed = self.change(topic, |ring| {
+            while ring.oldest().is_some() {
+                ring.evict_one();
+            }
+            ring.listed.take()
+        });
+        if let Some(listed) = listed {
+            by_age.remove(&listed);
+        }
     }
 
     /// Evicts what is too much, or too old, oldest first; but not what has just arrived, for its size.
@@ -76,7 +84,7 @@ impl Retention {
             return;
         }
         let mut by_age = self.oldest();
-        while let Some(Reverse(Entry { oldest, topic })) = by_age.pop() {
+        while let Some((oldest, topic)) = by_age.pop_first() {
             let Some(state) = topic.upgrade() else { continue };
             let (remains, done) = self.change(&state, |ring| {
                 let up_to_date = ring.oldest() == Some(oldest);
@@ -85,11 +93,11 @@ impl Retention {
                     ring.evict_one();
                 }
                 let remains = ring.oldest();
-                ring.listed = remains.is_some();
+                ring.listed = remains;
                 (remains, up_to_date && !goes)
             });
             if let Some(oldest) = remains {
-                by_age.push(Reverse(Entry { oldest, topic }));
+                by_age.insert(oldest, topic);
             }
             if done {
                 break;
@@ -102,7 +110,7 @@ impl Retention {
         events > self.settings.events || bytes > self.settings.bytes
     }
 
-    fn oldest(&self) -> MutexGuard<'_, BinaryHeap<Reverse<Entry>>> {
+    fn oldest(&self) -> MutexGuard<'_, BTreeMap<u64, Weak<TopicState>>> {
         self.oldest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -112,26 +120,6 @@ fn adjust(sum: &AtomicUsize, before: usize, after: usize) {
         sum.fetch_add(after - before, Ordering::Relaxed);
     } else {
         sum.fetch_sub(before - after, Ordering::Relaxed);
-    }
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.oldest == other.oldest
-    }
-}
-
-impl Eq for Entry {}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.oldest.cmp(&other.oldest)
     }
 }
 

@@ -53,8 +53,8 @@ pub(super) struct Ring {
     /// How often `waiting` was emptied: tells which tokens still hold.
     emptied: u64,
     spare: Slab<Waker>,
-    /// Stands in the hub's list of topics that hold events.
-    pub(super) listed: bool,
+    /// Under which number it stands in the hub's list of topics that hold events.
+    pub(super) listed: Option<u64>,
 }
 
 /// One event's place.
@@ -130,7 +130,7 @@ impl Ring {
             waiting: Slab::new(),
             emptied: 0,
             spare: Slab::new(),
-            listed: false,
+            listed: None,
         }
     }
 
@@ -140,11 +140,18 @@ impl Ring {
         const ID_LINE: usize = 42;
         let most = block.len() + ID_LINE;
         let is_full = self.tail.capacity() - self.tail.len() < most;
-        if is_full || self.tail.is_empty() || now.duration_since(self.tail_opened) >= LONGEST_TAIL {
+        let is_old = now.duration_since(self.tail_opened) >= LONGEST_TAIL;
+        if is_full || is_old || self.tail.is_empty() {
             self.seal();
+            if is_old {
+                // So much at a time is not what this topic needs.
+                self.arena = FIRST_ARENA;
+            }
             self.tail_opened = now;
             if self.tail.capacity() < most {
-                self.tail = BytesMut::with_capacity(self.arena.max(most));
+                // Never more than it holds besides, so that its limits are not only on paper.
+                let arena = self.arena.min(self.bytes.next_power_of_two()).max(FIRST_ARENA);
+                self.tail = BytesMut::with_capacity(arena.max(most));
                 self.arena = (self.arena * 2).min(LARGEST_ARENA);
             }
         }

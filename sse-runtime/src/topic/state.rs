@@ -12,7 +12,7 @@ use super::ring::Ring;
 use crate::engine::GiveBack;
 
 pub(super) struct TopicState {
-    pub(super) name: Box<str>,
+    pub(super) name: Arc<str>,
     ring: Mutex<Ring>,
     /// The number of the newest event, to look at without the lock.
     newest: AtomicU64,
@@ -49,6 +49,11 @@ impl TopicState {
     /// To be called under the ring's lock.
     pub(super) fn set_newest(&self, seq: u64) {
         self.newest.store(seq, Ordering::Release);
+    }
+
+    /// Whether it holds no event.
+    pub(super) fn is_empty(&self) -> bool {
+        self.ring().oldest().is_none()
     }
 
     pub(super) fn touch(&self) {

@@ -1,5 +1,6 @@
 //! Topics: what a follower receives, from the outside.
 
+mod mishaps;
 mod publish;
 mod resume;
 mod several;

@@ -99,6 +99,7 @@ impl Shared {
         };
         // Only now that the lock is free: a waker is foreign code when it is dropped.
         drop(task);
+        drop(self.handler_task.take());
         let (source, follower) = followed;
         drop(source);
         self.closed.store(true, Ordering::Release);

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 
 use super::Shared;
+use super::sending::HIGH_WATER;
 use super::state::{Phase, State, wake};
 use crate::error::SendError;
 use crate::stream::source::{Reached, Source};
@@ -27,6 +28,8 @@ impl Shared {
             return Err(over);
         }
         state.opened = true;
+        // What is queued already comes before it.
+        state.source_next = false;
         state.source = Some(Attached { source, behind: false });
         // Its wakers are the task's, so far: at the next poll it gets those that tell whose they are.
         self.handler_woken.store(true, Ordering::Release);
@@ -69,6 +72,11 @@ impl Shared {
     /// Takes the source away, wherever it is; none if there is none, or the stream is over.
     pub(crate) fn detach(&self) -> Option<Box<dyn Source>> {
         self.state().leave_source()
+    }
+
+    /// Whether there is room in the buffer for more.
+    pub(crate) fn has_room(&self) -> bool {
+        self.state().buffer.len() < HIGH_WATER
     }
 
     /// Appends events that were encoded before, whatever is queued already. `last` is the id of the last of them.

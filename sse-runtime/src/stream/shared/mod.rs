@@ -36,6 +36,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::response::Response;
+use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -59,6 +60,8 @@ pub(crate) struct Shared {
     closed: AtomicBool,
     /// The handler's waker was called, while the body takes frames from a source.
     handler_woken: AtomicBool,
+    /// The task that polls the body, for that waker.
+    handler_task: AtomicWaker,
     closing: Notify,
     started: Instant,
     keep_alive: Option<Duration>,
@@ -82,6 +85,7 @@ impl Shared {
             handler: Mutex::new(None),
             closed: AtomicBool::new(false),
             handler_woken: AtomicBool::new(false),
+            handler_task: AtomicWaker::new(),
             closing: Notify::new(),
             started: now,
             keep_alive: deadlines::keep_alive(meta),

@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
 use super::ending::{drop_quietly, log_failure, log_panic};
-use super::state::{Phase, State, wake};
+use super::state::{Phase, State};
 use super::{HandlerFuture, Shared};
 use crate::stream::disconnect::DisconnectReason;
 use crate::wire::KEEP_ALIVE;
@@ -127,12 +127,19 @@ impl Shared {
         let mut _done_with = None;
         if !self.handler_sleeps(&state) {
             let (may_go_on, live) = (state.ending.is_none() && !state.rests, state.is_live());
+            state.apart |= live;
+            let apart = state.apart;
             state.polling = true;
             state.pace.begin();
             drop(state);
             let finished = match (may_go_on, live) {
-                (true, false) => self.poll_handler(cx),
-                (true, true) => self.poll_handler_apart(),
+                (true, false) => {
+                    if apart {
+                        self.handler_woken.swap(false, Ordering::Acquire);
+                    }
+                    self.poll_handler(cx)
+                }
+                (true, true) => self.poll_handler_apart(cx),
                 (false, _) => Poll::Pending,
             };
             state = self.state();
@@ -148,15 +155,35 @@ impl Shared {
                 _done_with = Some(finished);
             }
         }
+        if state.ending.is_some() && state.following {
+            // One that follows topics leaves what was published until now; then the last word.
+            drop(state);
+            self.drop_handler();
+            state = self.state();
+            if state.cut {
+                return Poll::Ready(Next::Cut);
+            }
+        }
         if let Some(reason) = state.ending {
+            let source = state.drain_source();
             Self::say_bye(&mut state, reason);
             let last = state.take();
             drop(state);
+            drop(source);
             self.conclude(reason);
             return Poll::Ready(Next::Last(last));
         }
+        // By turns, where both have something: neither keeps the other waiting.
+        let source_first = std::mem::take(&mut state.source_next);
+        if source_first {
+            match self.poll_source(state, cx) {
+                Ok(polled) => return polled,
+                Err(unlocked) => state = unlocked,
+            }
+        }
         if !state.buffer.is_empty() {
             let frame = state.take();
+            state.source_next = true;
             self.note_handed();
             let senders = std::mem::take(&mut state.senders);
             let ticking = state.ticking.is_some();
@@ -173,28 +200,11 @@ impl Shared {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        // Dropped when the lock is free: a waker is foreign code.
-        let mut replaced = None;
-        match state.poll_source(cx, &mut replaced) {
-            Pulled::Frame(frame) => {
-                self.note_handed();
-                let ticking = state.ticking.is_some();
-                drop(state);
-                if !ticking {
-                    self.keep_ticking();
-                }
-                return Poll::Ready(Next::Frame(frame));
+        if !source_first {
+            match self.poll_source(state, cx) {
+                Ok(polled) => return polled,
+                Err(unlocked) => state = unlocked,
             }
-            Pulled::Behind => {
-                let follower = state.follower.take();
-                state.wait_for_task(cx);
-                drop(state);
-                if let Some(follower) = follower {
-                    follower.wake();
-                }
-                return Poll::Pending;
-            }
-            Pulled::Nothing => {}
         }
         if state.ping_due {
             // Silent for a whole interval: a good moment to give the memory of past bursts back.
@@ -204,17 +214,57 @@ impl Shared {
             return Poll::Ready(Next::Frame(frame));
         }
         state.wait_for_task(cx);
-        let ticking = state.ticking.is_some();
-        // Woken while it was polled, when nobody was woken for it.
-        let handler_next = state.is_live() && self.handler_woken.load(Ordering::Acquire);
+        let (ticking, apart) = (state.ticking.is_some(), state.apart);
         drop(state);
-        if handler_next {
-            cx.waker().wake_by_ref();
+        if apart {
+            // The task may be another one than when the handler was polled.
+            self.handler_task.register(cx.waker());
+            if self.handler_woken.load(Ordering::Acquire) {
+                cx.waker().wake_by_ref();
+            }
         }
         if !ticking {
             self.keep_ticking();
         }
         Poll::Pending
+    }
+
+    /// What the source has for the transport; the lock again if that is nothing.
+    #[inline]
+    fn poll_source<'a>(
+        self: &'a Arc<Self>,
+        mut state: MutexGuard<'a, State>,
+        cx: &mut Context<'_>,
+    ) -> Result<Poll<Next>, MutexGuard<'a, State>> {
+        let mut replaced = None;
+        match state.poll_source(cx, &mut replaced) {
+            Pulled::Frame(frame) => {
+                self.note_handed();
+                let ticking = state.ticking.is_some();
+                drop(state);
+                if !ticking {
+                    self.keep_ticking();
+                }
+                Ok(Poll::Ready(Next::Frame(frame)))
+            }
+            Pulled::Behind => {
+                let follower = state.follower.take();
+                state.wait_for_task(cx);
+                drop(state);
+                self.handler_task.register(cx.waker());
+                if let Some(follower) = follower {
+                    follower.wake();
+                }
+                Ok(Poll::Pending)
+            }
+            Pulled::Nothing if replaced.is_some() => {
+                // A waker is foreign code when it is dropped.
+                drop(state);
+                drop(replaced);
+                Err(self.state())
+            }
+            Pulled::Nothing => Err(state),
+        }
     }
 
     /// The number of bytes still to come, once it is known.
@@ -238,7 +288,8 @@ impl Shared {
     }
 
     /// Polls the handler with a waker that tells its wake-ups from those of the source.
-    fn poll_handler_apart(self: &Arc<Self>) -> Poll<Finished> {
+    fn poll_handler_apart(self: &Arc<Self>, cx: &Context<'_>) -> Poll<Finished> {
+        self.handler_task.register(cx.waker());
         self.handler_woken.swap(false, Ordering::Acquire);
         let waker = Waker::from(Arc::clone(self));
         self.poll_handler(&mut Context::from_waker(&waker))
@@ -267,15 +318,17 @@ impl Shared {
 }
 
 /// The waker of a handler whose stream takes its events from a source.
+///
+/// It takes no lock: it may be called from anywhere, from an event's own `Serialize` under this very stream's lock, too.
 impl Wake for Shared {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // Before the lock: a body that is being polled, and so is not woken, looks at this under the lock before it rests.
+        // First: the poll that follows looks at it.
         self.handler_woken.store(true, Ordering::Release);
-        wake(self.state());
+        self.handler_task.wake();
     }
 }
 

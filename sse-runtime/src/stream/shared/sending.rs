@@ -12,7 +12,7 @@ use crate::stream::words::{END, LastWord};
 use crate::wire::{EventError, Outgoing, SseEvent, encode, encode_comment};
 
 /// `send` waits while this many bytes are queued: enough for one large write, little enough for ten thousand streams.
-const HIGH_WATER: usize = 32 * 1024;
+pub(super) const HIGH_WATER: usize = 32 * 1024;
 
 impl Shared {
     /// Room in the buffer, or the reason why there will never be any; else the caller is woken when there is.

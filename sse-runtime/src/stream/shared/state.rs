@@ -56,6 +56,10 @@ pub(super) struct State {
     pub(super) hooks: Vec<Hook>,
     /// Where frames come from when the buffer is empty.
     pub(super) source: Option<Attached>,
+    /// The handler has been polled with a waker that is not the task's, and may have left it anywhere.
+    pub(super) apart: bool,
+    /// The last frame was the stream's own: the source is asked first now.
+    pub(super) source_next: bool,
     /// The last id that was handed out was the source's.
     pub(super) source_spoke: bool,
     /// A handler is following topics; its waker, if it waits for what the body finds.
@@ -111,6 +115,8 @@ impl State {
             changed: Vec::new(),
             hooks: Vec::new(),
             source: None,
+            apart: false,
+            source_next: false,
             source_spoke: false,
             following: false,
             follower: None,

@@ -1,6 +1,7 @@
 //! Where a following stream begins: from what its client says and what is kept.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
@@ -18,7 +19,7 @@ use crate::topic::words::{Open, Reset};
 /// Where a stream begins.
 pub(super) enum Start {
     /// Where the last follower of this very stream left off.
-    Again(u64),
+    Again(Arc<Left>),
     New,
     After(u64),
     Reset(ResetReason),
@@ -41,7 +42,7 @@ impl Follower<'_> {
             for branch in &mut self.topics {
                 branch.next = left.next(&branch.followed.topic).unwrap_or(branch.next);
             }
-            return Ok(Start::Again(left.seq));
+            return Ok(Start::Again(left));
         }
         let after = match Wish::read(&self.stream.asked, epoch) {
             Wish::New => return Ok(Start::New),
@@ -75,9 +76,9 @@ impl Follower<'_> {
     /// Says where the stream begins, and shows the current state if it begins anew.
     pub(super) async fn begin(&mut self, hub: &HubState, start: Start) -> Result<(), SendError> {
         let (resumed, reset) = match start {
-            Start::Again(seq) => {
-                self.begin_at(seq);
-                return Ok(());
+            Start::Again(left) => {
+                poll_fn(|cx| self.stream.poll_room(cx)).await?;
+                return self.begin_again(hub, &left).await;
             }
             Start::After(seq) => {
                 self.begin_at(seq);
@@ -141,6 +142,27 @@ impl Follower<'_> {
             // Otherwise it is behind from the beginning, and what is known of its place tells by how much.
             branch.next = branch.followed.topic.ring().locate(seq).unwrap_or(branch.next);
         }
+    }
+
+    /// Goes on for the topics that were followed before; shows the others as to one that begins.
+    async fn begin_again(&mut self, hub: &HubState, left: &Left) -> Result<(), SendError> {
+        let now = hub.arrived();
+        self.begin_at(left.seq);
+        for index in 0..self.topics.len() {
+            let Some(branch) = self.topics.get(index) else { break };
+            if left.next(&branch.followed.topic).is_some() {
+                continue;
+            }
+            if let Beginning::Snapshot(hook) = &branch.followed.beginning {
+                let snapshot = snapshot_of(hub, branch, hook).await?;
+                // Without an id: the topics from before may have events in front of it.
+                self.stream.forward(&snapshot.blocks, snapshot.events, None);
+            }
+            let Some(branch) = self.topics.get_mut(index) else { break };
+            branch.seen = branch.seen.max(now);
+            branch.next = branch.followed.topic.ring().locate(branch.seen).unwrap_or(branch.next);
+        }
+        Ok(())
     }
 
     /// With what comes next, or as much before that as each topic's handle says.

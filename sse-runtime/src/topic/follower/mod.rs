@@ -12,6 +12,7 @@ mod tests;
 use std::future::poll_fn;
 use std::sync::{Arc, Weak};
 
+use super::beginning::Beginning;
 use super::follow::{FollowError, Followed};
 use super::hub::{Hub, HubState};
 use super::ring::{Pick, Token};
@@ -20,7 +21,7 @@ use super::state::{Subscription, TopicState};
 use super::tap::Tap;
 use crate::engine::{Answer, EngineError, Page};
 use crate::error::SendError;
-use crate::stream::{Reached, Shared};
+use crate::stream::{Reached, Shared, Slow};
 
 pub(super) struct Follower<'a> {
     stream: &'a Shared,
@@ -186,10 +187,18 @@ impl Follower<'_> {
 }
 
 impl Follower<'_> {
+    /// Whether it is so far behind that its topic's snapshot is due.
+    fn is_to_be_shown_anew(&self, branch: &Branch) -> bool {
+        self.stream.meta.slow == Slow::Latest
+            && matches!(branch.followed.beginning, Beginning::Snapshot(_))
+            && branch.seen < branch.followed.topic.ring().floor()
+    }
+
     /// Sends what has been published until now and is still there, without waiting for room.
     fn flush(&mut self, hub: &HubState) {
         let until = hub.arrived();
-        if self.topics.iter().any(|branch| branch.may_be_read(hub)) {
+        let later = |branch: &Branch| branch.may_be_read(hub) || self.is_to_be_shown_anew(branch);
+        if !self.stream.has_room() || self.topics.iter().any(later) {
             // That would have to be waited for. Who follows again goes on here, and so does a client that comes back.
             return;
         }

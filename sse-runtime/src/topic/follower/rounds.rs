@@ -14,8 +14,8 @@ use crate::topic::hub::HubState;
 use crate::topic::ring::{Pick, Single, Singles};
 use crate::topic::words::Gap;
 
-/// How many bytes of each topic go into one round.
-const ROUND: usize = 16 * 1024;
+/// How many bytes go into one round, about: each topic has its share, and one event at least.
+const ROUND: usize = 32 * 1024;
 
 impl Follower<'_> {
     /// Sends the next events of all topics up to the number `until`, or the first part of them, in the order of their
@@ -24,13 +24,18 @@ impl Follower<'_> {
         let mut covered = until;
         let mut events: Vec<(usize, Single)> = Vec::new();
         for (index, branch) in self.topics.iter().enumerate().filter(|(_, branch)| branch.lacks(until)) {
-            let singles = branch.followed.topic.ring().read_singles(branch.seen, until, self.pick, ROUND);
+            let singles =
+                branch.followed.topic.ring().read_singles(branch.seen, until, self.pick, self.share());
             let Some(singles) = singles else { return false };
             covered = covered.min(singles.covered);
             events.extend(singles.events.into_iter().map(|event| (index, event)));
         }
         self.send(hub, events, covered, until);
         true
+    }
+
+    fn share(&self) -> usize {
+        ROUND / self.topics.len().max(1)
     }
 
     /// The same, with what the engine still has; if it has not either, the client is behind.
@@ -127,7 +132,7 @@ impl Follower<'_> {
         until: u64,
         pick: Pick,
     ) -> Result<Option<Singles>, SendError> {
-        let in_ring = branch.followed.topic.ring().read_singles(after, until, pick, ROUND);
+        let in_ring = branch.followed.topic.ring().read_singles(after, until, pick, self.share());
         match in_ring {
             Some(singles) => Ok(Some(singles)),
             None => Self::read_engine(hub, branch, after, until).await,

@@ -25,10 +25,8 @@ impl Wake for Count {
 
 /// A follower of these topics for a client that asks for this.
 fn follower<'a>(stream: &'a Shared, hub: &Hub, topics: &[Arc<TopicState>]) -> Follower<'a> {
-    let followed = |topic: &Arc<TopicState>| Followed {
-        topic: Arc::clone(topic),
-        beginning: super::super::beginning::Beginning::Next,
-    };
+    let followed =
+        |topic: &Arc<TopicState>| Followed { topic: Arc::clone(topic), beginning: Beginning::Next };
     Follower::new(stream, Some(hub.clone()), topics.iter().map(followed).collect())
 }
 

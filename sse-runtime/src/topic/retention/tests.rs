@@ -1,5 +1,6 @@
 //! What goes when all topics together are too much.
 
+use crate::{Hub, Topic};
 use std::time::Duration;
 
 use super::super::position::Position;
@@ -31,8 +32,9 @@ impl Shelf {
         let topic = &self.topics[topic];
         let unlisted = self.retention.change(topic, |ring| {
             drop(ring.append(position, 0, BLOCK, now));
-            let was_listed = std::mem::replace(&mut ring.listed, true);
-            if was_listed { None } else { ring.oldest() }
+            let unlisted = if ring.listed.is_none() { ring.oldest() } else { None };
+            ring.listed = ring.listed.or(unlisted);
+            unlisted
         });
         if let Some(oldest) = unlisted {
             self.retention.enlist(topic, oldest);
@@ -144,4 +146,19 @@ fn events_that_a_topic_evicted_by_itself_are_not_looked_for() {
     assert_eq!(shelf.oldest(), [None, Some(3), None]);
     shelf.put(1, now);
     assert_eq!(shelf.oldest(), [None, Some(4), None]);
+}
+
+// What was let go stays on the list behind the first topic whose oldest event is still good: for ever, if need be.
+#[tokio::test(start_paused = true)]
+async fn topics_that_were_let_go_are_let_go_of_here_too() {
+    let hub = Hub::in_memory().topics(10).build();
+    let kept: Topic = hub.topic("kept");
+    kept.publish("first").await.expect("published");
+    for n in 0..50_000 {
+        hub.topic::<crate::Message>(format!("job {n}")).publish("done").await.expect("published");
+        tokio::time::advance(Duration::from_millis(50)).await;
+    }
+    assert!(hub.stats().topics <= 12 && hub.stats().events <= 12, "{:?}", hub.stats());
+    let listed = hub.0.retention.oldest().len();
+    assert!(listed <= 100, "{listed} entries, each with the memory of its topic");
 }

@@ -354,3 +354,20 @@ fn the_memory_of_emptied_wakers_is_used_again() {
     assert!(ring.waiting.capacity() >= capacity);
     assert_eq!(put_at(&mut ring, 3, 0, "data: x\n\n", Instant::now()), 1);
 }
+
+// One event of 100 bytes holds an arena of 32 KiB, or two, of which no limit of the hub knows.
+#[test]
+fn a_ring_holds_no_more_than_it_says() {
+    let limits = Limits { events: 1, bytes: usize::MAX, age: None };
+    let mut ring = Ring::new(limits, 0);
+    let (mut next, mut held) = (0, 0);
+    for seq in 1..2000 {
+        drop(ring.append(Position { epoch: 1, seq }, 0, &[b'x'; 100], Instant::now()));
+        drop(ring.read(&mut next, 0));
+        // What is left of the arena; where the event itself lies is not even counted.
+        held = held.max(ring.tail.capacity());
+    }
+    let (events, said) = ring.size();
+    assert_eq!(events, 1);
+    assert!(held <= 16 * said, "{held} bytes are held, {said} are said to be");
+}
