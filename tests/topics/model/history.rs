@@ -148,11 +148,19 @@ impl History {
             let mut unused: Vec<_> =
                 self.known.iter().copied().filter(|topic| !used.contains(topic)).collect();
             let staying = if self.order_is_lost { 0 } else { self.setup.topics.saturating_sub(1) };
+            // And those without an event before them, whenever they were used.
+            let newest =
+                |topic| self.between(topic, 0, u64::MAX).map(|event| event.seq).max().unwrap_or_default();
+            let now = Instant::now();
+            let may_be_empty =
+                |topic: usize| topic >= self.let_go.len() || newest(topic) <= self.maybe_gone(topic, now);
+            let empty: Vec<_> = unused.iter().copied().filter(|&topic| may_be_empty(topic)).collect();
+            let is_uncertain = empty.iter().any(|&topic| newest(topic) > 0);
             unused.truncate(unused.len().saturating_sub(staying));
-            for &topic in &unused {
-                let newest = self.between(topic, 0, u64::MAX).map(|event| event.seq).max();
-                self.forgotten = self.forgotten.max(newest.unwrap_or_default());
-            }
+            unused.extend(empty);
+            let forgotten = unused.iter().map(|&topic| newest(topic)).max().unwrap_or_default();
+            self.forgotten = self.forgotten.max(forgotten);
+            self.order_is_lost |= is_uncertain;
             unused.push(name);
             for topic in unused {
                 self.known.retain(|known| *known != topic);
