@@ -118,13 +118,14 @@ impl Shared {
 
     /// Runs the handler and hands out everything that is queued as one frame.
     pub(crate) fn poll_body(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<Next> {
+        // Both outlive the lock: a waker is foreign code when it is dropped, and so are a response's parts.
+        let mut replaced = None;
+        let mut _done_with = None;
         let mut state = self.state();
         if state.cut {
             return Poll::Ready(Next::Cut);
         }
         state.blocked_since = None;
-        // Outlives the lock: a response's parts are foreign code when they are dropped.
-        let mut _done_with = None;
         if !self.handler_sleeps(&state) {
             let (may_go_on, live) = (state.ending.is_none() && !state.rests, state.is_live());
             state.apart |= live;
@@ -175,13 +176,9 @@ impl Shared {
         }
         // By turns, where both have something: neither keeps the other waiting.
         let source_first = std::mem::take(&mut state.source_next);
-        if source_first {
-            match self.poll_source(state, cx) {
-                Ok(polled) => return polled,
-                Err(unlocked) => state = unlocked,
-            }
-        }
-        if !state.buffer.is_empty() {
+        let mut pulled = if source_first { state.poll_source(cx, &mut replaced) } else { Pulled::Nothing };
+        let has_nothing = matches!(pulled, Pulled::Nothing);
+        if has_nothing && !state.buffer.is_empty() {
             let frame = state.take();
             state.source_next = true;
             self.note_handed();
@@ -194,50 +191,16 @@ impl Shared {
             }
             return Poll::Ready(Next::Frame(frame));
         }
-        if state.rests {
+        if has_nothing && state.rests {
             // hyper writes to the socket, and looks at it, when a body has nothing more.
             state.rests = false;
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         if !source_first {
-            match self.poll_source(state, cx) {
-                Ok(polled) => return polled,
-                Err(unlocked) => state = unlocked,
-            }
+            pulled = state.poll_source(cx, &mut replaced);
         }
-        if state.ping_due {
-            // Silent for a whole interval: a good moment to give the memory of past bursts back.
-            state.buffer = BytesMut::new();
-            let frame = Bytes::from_static(KEEP_ALIVE);
-            state.note_handed(frame.len());
-            return Poll::Ready(Next::Frame(frame));
-        }
-        state.wait_for_task(cx);
-        let (ticking, apart) = (state.ticking.is_some(), state.apart);
-        drop(state);
-        if apart {
-            // The task may be another one than when the handler was polled.
-            self.handler_task.register(cx.waker());
-            if self.handler_woken.load(Ordering::Acquire) {
-                cx.waker().wake_by_ref();
-            }
-        }
-        if !ticking {
-            self.keep_ticking();
-        }
-        Poll::Pending
-    }
-
-    /// What the source has for the transport; the lock again if that is nothing.
-    #[inline]
-    fn poll_source<'a>(
-        self: &'a Arc<Self>,
-        mut state: MutexGuard<'a, State>,
-        cx: &mut Context<'_>,
-    ) -> Result<Poll<Next>, MutexGuard<'a, State>> {
-        let mut replaced = None;
-        match state.poll_source(cx, &mut replaced) {
+        match pulled {
             Pulled::Frame(frame) => {
                 self.note_handed();
                 let ticking = state.ticking.is_some();
@@ -245,7 +208,7 @@ impl Shared {
                 if !ticking {
                     self.keep_ticking();
                 }
-                Ok(Poll::Ready(Next::Frame(frame)))
+                return Poll::Ready(Next::Frame(frame));
             }
             Pulled::Behind => {
                 let follower = state.follower.take();
@@ -255,16 +218,31 @@ impl Shared {
                 if let Some(follower) = follower {
                     follower.wake();
                 }
-                Ok(Poll::Pending)
+                return Poll::Pending;
             }
-            Pulled::Nothing if replaced.is_some() => {
-                // A waker is foreign code when it is dropped.
-                drop(state);
-                drop(replaced);
-                Err(self.state())
-            }
-            Pulled::Nothing => Err(state),
+            Pulled::Nothing => {}
         }
+        if state.ping_due {
+            // Silent for a whole interval: a good moment to give the memory of past bursts back.
+            state.buffer = BytesMut::new();
+            let frame = Bytes::from_static(KEEP_ALIVE);
+            state.note_handed(frame.len());
+            return Poll::Ready(Next::Frame(frame));
+        }
+        let is_another = state.wait_for_task(cx);
+        let (ticking, apart) = (state.ticking.is_some(), state.apart);
+        drop(state);
+        if apart && is_another {
+            // Perhaps than the one that polled the handler.
+            self.handler_task.register(cx.waker());
+            if self.handler_woken.load(Ordering::Acquire) {
+                cx.waker().wake_by_ref();
+            }
+        }
+        if !ticking {
+            self.keep_ticking();
+        }
+        Poll::Pending
     }
 
     /// The number of bytes still to come, once it is known.
@@ -361,11 +339,15 @@ impl State {
         }
     }
 
+    /// Notes the task that polls; whether it may be another one than before.
     #[inline]
-    fn wait_for_task(&mut self, cx: &Context<'_>) {
+    fn wait_for_task(&mut self, cx: &Context<'_>) -> bool {
         match &mut self.task {
-            Some(task) => task.clone_from(cx.waker()),
-            None => self.task = Some(cx.waker().clone()),
+            Some(task) if task.will_wake(cx.waker()) => false,
+            slot => {
+                *slot = Some(cx.waker().clone());
+                true
+            }
         }
     }
 }
