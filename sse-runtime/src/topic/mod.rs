@@ -15,7 +15,7 @@
 //! | `position`, `resume` | ids: written, read, judged |
 //! | `follow`, `follower`, `tap`, `words` | what a stream does with topics, and what it tells its client |
 //!
-//! Locks, from the outside in: a stream's state, the engine's, the list of oldest events, a ring.
+//! Locks, from the outside in: a stream's state, the engine's, the table of topics, the list of oldest events, a ring.
 
 mod beginning;
 mod follow;
