@@ -7,6 +7,7 @@ mod several;
 mod slow;
 mod snapshots;
 mod stopping;
+mod transports;
 
 use axum::Router;
 use axum::extract::State;
