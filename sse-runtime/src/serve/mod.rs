@@ -116,6 +116,10 @@ impl Serve {
         let mut rest = None;
         loop {
             tokio::select! {
+                // The signals first: from the first connection on, one that comes must not end the process unheard.
+                biased;
+                () = &mut until => break,
+                () = shutdown.begun() => break,
                 () = async { sleep(rest.unwrap_or_default()).await }, if rest.is_some() => rest = None,
                 accepted = listener.accept(), if rest.is_none() => match accepted {
                     Ok((socket, peer)) => {
@@ -125,8 +129,6 @@ impl Serve {
                     }
                     Err(error) => rest = wants_rest(&error).then_some(REST),
                 },
-                () = &mut until => break,
-                () = shutdown.begun() => break,
             }
         }
 
