@@ -5,6 +5,8 @@
 //! is one frame of shared bytes, the same for everybody. So single events travel alone, a burst travels as one,
 //! and nobody pays for the difference. A subscriber is a number: the ordinal of the event it wants next.
 
+mod waiting;
+
 use std::collections::{HashSet, VecDeque};
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -371,46 +373,6 @@ impl Ring {
     /// Events, and bytes with what events cost beside.
     pub(super) fn size(&self) -> (usize, usize) {
         (self.marks.len(), self.bytes)
-    }
-}
-
-impl Ring {
-    /// Notes who is to be woken by the next event. What it replaces is dropped by the caller, without the ring's lock.
-    #[must_use]
-    pub(super) fn wait(&mut self, token: &mut Option<Token>, waker: &Waker) -> Option<Waker> {
-        match *token {
-            Some(token) if token.emptied == self.emptied => match self.waiting.get_mut(token.slot) {
-                Some(known) if known.will_wake(waker) => None,
-                Some(known) => Some(std::mem::replace(known, waker.clone())),
-                None => None,
-            },
-            _ => {
-                let slot = self.waiting.insert(waker.clone());
-                *token = Some(Token { slot, emptied: self.emptied });
-                None
-            }
-        }
-    }
-
-    /// Takes a waker out again.
-    #[must_use]
-    pub(super) fn forget(&mut self, token: Token) -> Option<Waker> {
-        if token.emptied == self.emptied { self.waiting.try_remove(token.slot) } else { None }
-    }
-
-    fn take_waiting(&mut self) -> Slab<Waker> {
-        if self.waiting.is_empty() {
-            return Slab::new();
-        }
-        self.emptied += 1;
-        std::mem::replace(&mut self.waiting, std::mem::take(&mut self.spare))
-    }
-
-    /// Takes an emptied slab back, for its memory.
-    pub(super) fn give_back(&mut self, emptied: Slab<Waker>) {
-        if emptied.capacity() > self.spare.capacity() {
-            self.spare = emptied;
-        }
     }
 }
 
