@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, HttpBody};
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use http_body_util::BodyExt;
-use sse_runtime::{Result, Sse, routes, sse_route};
+use sse_runtime::{Hub, Message, Result, Sse, routes, sse_route};
 use tower_service::Service;
 
 #[sse_route("/at-once")]
@@ -54,4 +54,38 @@ async fn each_pause_makes_a_frame_and_the_last_event_brings_the_end() {
     assert!(!body.is_end_stream());
     assert_eq!(frame(&mut body).await, "data: c\n\nevent: end\nid: sse-end\ndata: {}\n\n");
     assert!(body.is_end_stream(), "no frame of its own for the end");
+}
+
+#[sse_route("/topics/{names}")]
+async fn topics(sse: Sse, names: String, State(hub): State<Hub>) -> Result<()> {
+    sse.follow_all(names.split(',').map(|name| hub.topic(name))).await?;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_of_events_is_one_frame_for_all_who_follow_one_topic_or_several() {
+    let hub = Hub::default();
+    let mut bodies = Vec::new();
+    for path in ["/topics/a", "/topics/a", "/topics/a,b"] {
+        let mut app: Router = routes![topics].with_state(hub.clone());
+        let request = Request::get(path).body(Body::empty()).expect("a request");
+        let mut body = app.call(request).await.expect("infallible").into_body();
+        assert!(frame(&mut body).await.contains("event: sse-open\n"));
+        bodies.push(body);
+    }
+    for round in 0..3 {
+        let mut expected = String::new();
+        for n in 0..16 {
+            let data = format!("{round}:{n}");
+            let id = hub.topic::<Message>("a").publish(&data).await.expect("published");
+            expected.push_str(&format!("id: {id}\ndata: {data}\n\n"));
+        }
+        let mut places = Vec::new();
+        for body in &mut bodies {
+            let frame = body.frame().await.expect("a frame").expect("no error").into_data().expect("data");
+            assert_eq!(frame, expected);
+            places.push(frame.as_ptr());
+        }
+        assert_eq!(places[0], places[1], "encoded once, and not copied for each who follows one topic");
+    }
 }

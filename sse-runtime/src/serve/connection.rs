@@ -25,8 +25,8 @@ use tower_service::Service;
 
 use super::socket::Socket;
 #[cfg(feature = "http2")]
-use crate::lifecycle::{Connection, ServerShutdown};
-use crate::lifecycle::{Entry, Order};
+use crate::lifecycle::ServerShutdown;
+use crate::lifecycle::{Connection, Entry, Order};
 
 /// How long an HTTP/2 connection may be silent before the peer is asked for a sign of life.
 #[cfg(feature = "http2")]
@@ -77,10 +77,8 @@ fn over_http1(
 ) -> impl Future<Output = ()> {
     let connection = Arc::clone(&entry.connection);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        connection.note_request();
-        request.extensions_mut().insert(ConnectInfo(peer));
         request.extensions_mut().insert(Arc::clone(&connection));
-        answer(&app, request)
+        answer(&app, &connection, peer, request)
     });
     let socket = TokioIo::new(Socket { tcp, connection: Arc::clone(&entry.connection) });
     let mut builder = http1::Builder::new();
@@ -100,11 +98,9 @@ fn over_http2(
 ) -> impl Future<Output = ()> {
     let connection = Arc::clone(&entry.connection);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        connection.note_request();
-        request.extensions_mut().insert(ConnectInfo(peer));
         // Not the connection: one stream of many must not cut it for the others.
         request.extensions_mut().insert(ServerShutdown(connection.shutdown.clone()));
-        answer(&app, request)
+        answer(&app, &connection, peer, request)
     });
     let socket = TokioIo::new(Socket { tcp, connection: Arc::clone(&entry.connection) });
     let mut builder = http2::Builder::new(hyper_util::rt::TokioExecutor::new());
@@ -113,7 +109,14 @@ fn over_http2(
     attend(served, http2::Connection::graceful_shutdown, entry, peer, Some(header_read_timeout))
 }
 
-fn answer(app: &Router, request: Request<Incoming>) -> Answering {
+fn answer(
+    app: &Router,
+    connection: &Connection,
+    peer: SocketAddr,
+    mut request: Request<Incoming>,
+) -> Answering {
+    connection.note_request();
+    request.extensions_mut().insert(ConnectInfo(peer));
     // A router is always ready, and its calls cannot fail.
     Box::pin(app.clone().call(request.map(Body::new)))
 }

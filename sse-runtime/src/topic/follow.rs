@@ -89,7 +89,6 @@ impl<E> Sse<E> {
     ///   dropped then.
     /// - [`SendError::Follow`](crate::SendError::Follow): a snapshot failed, for instance; see [`FollowError`]. Before
     ///   the head was sent, it becomes an HTTP response as any error of the handler.
-    ///
     /// - [`SendError::Finished`](crate::SendError::Finished): [`finish`](Self::finish) was called, by a clone.
     ///
     /// It is never `Ok`.

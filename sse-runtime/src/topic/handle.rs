@@ -66,7 +66,7 @@ impl<E> Topic<E> {
     ///
     /// # Cancel safety
     /// If the future is dropped before it was polled, nothing is published. If it is dropped later, the outcome is
-    /// unknown; in memory it has then been published, or not been polled to the end.
+    /// unknown; in memory, a future that has not been ready has published nothing.
     pub fn publish<T: Outgoing<E>>(&self, event: T) -> Publishing<'_, T> {
         Publishing::new::<E>(&self.hub, &self.state, event)
     }
@@ -135,7 +135,8 @@ impl<E: SseEvent> Topic<E> {
 
     /// Gives streams that begin anew the newest events that are kept, up to so many, before what comes next: the last
     /// messages of a chat, for instance. Each with its id, as if the stream had come back. In place of a
-    /// [`snapshot`](Self::snapshot); it belongs to this handle and its clones, too.
+    /// [`snapshot`](Self::snapshot); it belongs to this handle and its clones, too. A topic
+    /// that a stream takes up later, after others, begins with what comes next.
     ///
     /// ```
     /// # use sse_runtime::{Hub, Topic};
@@ -151,7 +152,8 @@ impl<E: SseEvent> Topic<E> {
 
     /// Gives streams that begin anew the newest event of each [key](Publishing::key) that is kept, before what comes
     /// next: the current prices, for instance, if each stock's last one is still there. In place of a
-    /// [`snapshot`](Self::snapshot); it belongs to this handle and its clones, too.
+    /// [`snapshot`](Self::snapshot); it belongs to this handle and its clones, too. A topic
+    /// that a stream takes up later, after others, begins with what comes next.
     ///
     /// ```
     /// # use sse_runtime::{Hub, Topic};

@@ -93,8 +93,8 @@ impl Hub {
     /// The topic of this name, which need not exist yet. Any text is a name.
     ///
     /// `E` is the type of its events, as for [`Sse`](crate::Sse): `Topic` alone is a topic of text and
-    /// [`Event`](crate::Event)s. A topic does not remember it; ask for it with the same type everywhere. Where nothing else says which, write it:
-    /// `let lobby: Topic = hub.topic("lobby");`
+    /// [`Event`](crate::Event)s. A topic does not remember it; ask for it with the same type everywhere. Where nothing
+    /// else says which, write it: `let lobby: Topic = hub.topic("lobby");`
     pub fn topic<E: SseEvent>(&self, name: impl AsRef<str>) -> Topic<E> {
         Topic::new(self.clone(), self.0.topic(name.as_ref()))
     }
@@ -148,7 +148,7 @@ impl HubState {
 
     fn begun(&self, log: Log) {
         let _ = self.epoch.set(log.epoch);
-        self.arrived.fetch_max(log.top, Ordering::AcqRel);
+        self.note_arrived(log.top);
         let mut topics = self.topics();
         topics.forgotten = topics.forgotten.max(log.top);
     }
@@ -229,7 +229,7 @@ impl HubState {
                 closed.await;
             }
             let above = self.engine.open(&topic.name).await?;
-            self.arrived.fetch_max(above, Ordering::AcqRel);
+            self.note_arrived(above);
             drop(self.raise_floor(topic, above));
             Ok(())
         };
@@ -251,26 +251,26 @@ impl Topics {
     /// Takes out the topics that were used least recently, of those that nobody uses now.
     fn sweep(&mut self, most: usize) -> Vec<Arc<TopicState>> {
         // Only this table holds them, and nobody else gets them but from here.
-        let unused = |topic: &&Arc<TopicState>| Arc::strong_count(topic) == 1;
+        let unused = |topic: &Arc<TopicState>| Arc::strong_count(topic) == 1;
         let mut let_go = Vec::new();
         // Those without events first: nobody can have missed anything of theirs, and anyone who may name a topic can make
         // them.
         self.by_name.retain(|_, topic| {
-            let goes = unused(&&*topic) && topic.is_empty();
+            let goes = unused(topic) && topic.is_empty();
             if goes {
                 let_go.push(Arc::clone(topic));
             }
             !goes
         });
         let mut last_used: Vec<u64> =
-            self.by_name.values().filter(unused).map(|topic| topic.last_used()).collect();
+            self.by_name.values().filter(|topic| unused(topic)).map(|topic| topic.last_used()).collect();
         let room = (most / 8).max(1);
         let keep = most.saturating_sub(room);
         if last_used.len() > keep {
             last_used.sort_unstable();
             let until = last_used.get(last_used.len() - keep - 1).copied().unwrap_or_default();
             self.by_name.retain(|_, topic| {
-                let goes = Arc::strong_count(topic) == 1 && topic.last_used() <= until;
+                let goes = unused(topic) && topic.last_used() <= until;
                 if goes {
                     let_go.push(Arc::clone(topic));
                 }
@@ -299,7 +299,7 @@ impl Receiver for HubState {
             let found = topics.by_name.get(topic).map(Arc::clone);
             if found.is_none() {
                 // In this order, so that no new topic begins above what has arrived.
-                self.arrived.fetch_max(seq, Ordering::AcqRel);
+                self.note_arrived(seq);
                 topics.forgotten = topics.forgotten.max(seq);
             }
             found
@@ -321,7 +321,6 @@ impl Receiver for HubState {
             }
             Delivered { give_back: (wakers.capacity() > 0).then_some(topic), wakers }
         });
-        self.note_arrived(seq);
         self.counters.published();
         self.retention.enforce(now, seq);
         delivered
@@ -337,7 +336,7 @@ impl Receiver for HubState {
             drop(self.raise_floor(&topic, top));
         }
         // After the floors: who reads this number finds that something is missing, and does not take it for silence.
-        self.arrived.fetch_max(top, Ordering::AcqRel);
+        self.note_arrived(top);
     }
 }
 

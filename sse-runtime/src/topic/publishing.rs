@@ -54,14 +54,29 @@ pin_project! {
     }
 }
 
-type Encode<T> = fn(&T, &mut BytesMut, &Limits) -> Result<Encoded, EventError>;
+type Encode<T> = fn(&T, &mut BytesMut, usize) -> Result<Encoded, PublishError>;
+
+/// Appends an event to `out`, which must have no id of its own.
+pub(super) fn encode_without_id<E, T: Outgoing<E>>(
+    event: &T,
+    out: &mut BytesMut,
+    max_event: usize,
+) -> Result<Encoded, PublishError> {
+    let start = out.len();
+    let encoded = encode::<E, T>(event, out, &Limits { max_event, retry: None })?;
+    if let Some(id) = encoded.id {
+        let id = out.get(start + id.start..start + id.end).unwrap_or_default();
+        return Err(PublishError::OwnId { id: String::from_utf8_lossy(id).into_owned() });
+    }
+    Ok(encoded)
+}
 
 impl<'a, T> Publishing<'a, T> {
     pub(super) fn new<E>(hub: &'a Hub, topic: &'a TopicState, event: T) -> Self
     where
         T: Outgoing<E>,
     {
-        Self { hub, topic, event, encode: encode::<E, T>, key: None, answer: None }
+        Self { hub, topic, event, encode: encode_without_id::<E, T>, key: None, answer: None }
     }
 
     /// Says what the event is about, for routes with `slow = "latest"`: a client that has fallen behind gets the newest
@@ -91,13 +106,13 @@ impl<T> Future for Publishing<'_, T> {
                 // Lets others run now and then: a long burst, in a loop that waits for nothing else, would outrun subscribers
                 // who had no chance to read.
                 ready!(tokio::task::coop::poll_proceed(cx)).made_progress();
-                let key = this.key.as_deref();
                 let (hub, topic) = (*this.hub, *this.topic);
                 let mut block = BytesMut::new();
                 // Not under any lock: an event's own `Serialize` may take its time, or publish something itself.
-                let limits = Limits { max_event: hub.0.settings.max_event, retry: None };
-                let encoded = (this.encode)(this.event, &mut block, &limits)?;
-                this.answer.insert(publish(hub, topic, &block, encoded, key)?)
+                let encoded = (this.encode)(this.event, &mut block, hub.0.settings.max_event)?;
+                let name = || encoded.name.and_then(|name| std::str::from_utf8(block.get(name)?).ok());
+                let key = this.key.as_deref().or_else(name).unwrap_or_default();
+                this.answer.insert(hub.0.engine.publish(&topic.name, Record::new(&block, key)))
             }
         };
         let published = ready!(Pin::new(answer).poll(cx));
@@ -106,21 +121,6 @@ impl<T> Future for Publishing<'_, T> {
             Err(source) => Err(PublishError::Engine { topic: this.topic.name.to_string(), source }),
         })
     }
-}
-
-fn publish<'a>(
-    hub: &'a Hub,
-    topic: &'a TopicState,
-    block: &[u8],
-    encoded: Encoded,
-    key: Option<&str>,
-) -> Result<Answer<'a, u64>, PublishError> {
-    let text = |place| std::str::from_utf8(block.get(place).unwrap_or_default()).unwrap_or_default();
-    if let Some(id) = encoded.id {
-        return Err(PublishError::OwnId { id: text(id).to_owned() });
-    }
-    let key = key.unwrap_or_else(|| encoded.name.map(text).unwrap_or_default());
-    Ok(hub.0.engine.publish(&topic.name, Record::new(block, key)))
 }
 
 impl<T> fmt::Debug for Publishing<'_, T> {

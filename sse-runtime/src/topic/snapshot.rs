@@ -7,9 +7,9 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use http::StatusCode;
 
-use super::publishing::PublishError;
+use super::publishing::{PublishError, encode_without_id};
 use crate::error::Error;
-use crate::wire::{Limits, Outgoing, encode};
+use crate::wire::Outgoing;
 
 /// A topic's snapshot hook, erased: called with the most bytes that an event may have.
 pub(super) type Hook =
@@ -63,11 +63,7 @@ impl Snapshot {
 
     fn push<E, T: Outgoing<E>>(&mut self, event: &T, max_event: usize) -> Result<(), PublishError> {
         let start = self.blocks.len();
-        let encoded = encode::<E, T>(event, &mut self.blocks, &Limits { max_event, retry: None })?;
-        if let Some(id) = encoded.id {
-            let id = self.blocks.get(start + id.start..start + id.end).unwrap_or_default();
-            return Err(PublishError::OwnId { id: String::from_utf8_lossy(id).into_owned() });
-        }
+        encode_without_id::<E, T>(event, &mut self.blocks, max_event)?;
         self.last = start;
         self.events += 1;
         Ok(())

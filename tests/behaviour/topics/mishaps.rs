@@ -1,5 +1,5 @@
-//! What went wrong once: wake-ups between source and handler, locks under foreign code, turns, ends, and what strangers can
-//! do.
+//! What went wrong once, as the comment before each test says, and must not again: wake-ups between source and handler, locks
+//! under foreign code, turns, ends, and what strangers can do.
 
 use std::future::poll_fn;
 use std::sync::Arc;

@@ -157,7 +157,7 @@ async fn finished(sse: Sse, State((topic, done, _)): State<App>) -> Result<()> {
 async fn nothing_follows_the_terminal_event() {
     let (app, _) = app();
     let client = TestClient::new(routes![finished].with_state(app.clone()));
-    let (topic, done, hooks) = app;
+    let (topic, done, _) = app;
     let mut events = client.get("/finished").stream().await;
     position(&events.next().await);
     events.stall();
@@ -171,5 +171,4 @@ async fn nothing_follows_the_terminal_event() {
     assert_eq!((end.name.as_str(), id(&end)), ("end", "sse-end"));
     events.expect_end().await;
     assert_eq!(events.reconnect_request().response().await.status, 204);
-    let _ = hooks;
 }

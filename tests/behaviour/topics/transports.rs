@@ -1,7 +1,6 @@
 //! Followers over other transports than ours: plain `axum::serve`, and many of them on one HTTP/2 connection.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -22,7 +21,9 @@ const STREAMS: usize = 20;
 async fn both(sse: Sse, State(topic): State<Topic>) -> Result<()> {
     let own = async {
         for _ in 0..20 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            for _ in 0..50 {
+                tokio::task::yield_now().await;
+            }
             sse.comment("own").await?;
         }
         std::future::pending::<Result<()>>().await
@@ -61,13 +62,16 @@ async fn twenty_on_one_connection(address: SocketAddr, topic: &Topic) {
         let body = client.send_request(ask).await.expect("a response").into_body();
         readers.push(tokio::spawn(read(body)));
     }
-    while topic.subscribers() < STREAMS {
-        tokio::task::yield_now().await;
-    }
+    let all_follow = async {
+        while topic.subscribers() < STREAMS {
+            tokio::task::yield_now().await;
+        }
+    };
+    within_limit("the last one to follow", all_follow).await;
     for n in 0..EVENTS {
         topic.publish(n.to_string()).await.expect("published");
         if n % 50 == 0 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::task::yield_now().await;
         }
     }
     let expected: Vec<String> = (0..EVENTS).map(|n| n.to_string()).collect();

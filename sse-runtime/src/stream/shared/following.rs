@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::Shared;
 use super::sending::HIGH_WATER;
-use super::state::{Phase, State, wake};
+use super::state::{State, wake};
 use crate::error::SendError;
 use crate::stream::source::{Reached, Source};
 
@@ -39,22 +39,14 @@ impl Shared {
 
     /// Waits until the source is behind, and takes it away then. `follower` is woken, whichever task it is.
     pub(crate) fn poll_behind(&self, cx: &mut Context<'_>) -> Poll<Result<Reached, SendError>> {
-        let mut state = self.state();
-        if let Some(over) = state.is_over() {
-            return Poll::Ready(Err(over));
+        let left = {
+            let mut state = self.state();
+            if state.source.is_some() && !state.is_live() { state.leave_source() } else { None }
+        };
+        match left {
+            Some(source) => Poll::Ready(Ok(source.reached())),
+            None => self.poll_over(cx).map(Err),
         }
-        if state.source.as_ref().is_some_and(|attached| attached.behind) {
-            let left = state.leave_source();
-            drop(state);
-            if let Some(source) = left {
-                return Poll::Ready(Ok(source.reached()));
-            }
-            return Poll::Pending;
-        }
-        let replaced = state.follow_waits(cx);
-        drop(state);
-        drop(replaced);
-        Poll::Pending
     }
 
     /// Waits until nothing can be sent any more; says why.
@@ -82,7 +74,7 @@ impl Shared {
     /// Appends events that were encoded before, whatever is queued already. `last` is the id of the last of them.
     pub(crate) fn forward(&self, blocks: &[u8], events: u64, last: Option<&dyn Display>) {
         let mut state = self.state();
-        if state.over.is_none() && !state.said && !state.finished {
+        if state.is_over().is_none() {
             state.forward(blocks, events, last);
             state.opened = true;
             wake(state);
@@ -107,11 +99,6 @@ impl Shared {
         let replaced = self.state().followed.replace(left);
         drop(replaced);
     }
-
-    /// Whether the head is not out yet.
-    pub(crate) fn is_head(&self) -> bool {
-        self.state().phase == Phase::Head
-    }
 }
 
 impl State {
@@ -121,7 +108,8 @@ impl State {
         self.source.as_ref().is_some_and(|attached| !attached.behind)
     }
 
-    fn is_over(&self) -> Option<SendError> {
+    /// Why nothing can be sent any more, if nothing can.
+    pub(super) fn is_over(&self) -> Option<SendError> {
         match (self.over.is_some() || self.said, self.finished) {
             (true, _) => Some(SendError::Closed),
             (false, true) => Some(SendError::Finished),
@@ -129,10 +117,11 @@ impl State {
         }
     }
 
-    /// Takes the source away, with what it has now queued behind what is queued already.
-    pub(super) fn drain_source(&mut self) -> Option<Box<dyn Source>> {
+    /// Takes the source away, with what it has now queued behind what is queued already. What is returned is to be
+    /// dropped without the lock: a waker is foreign code.
+    #[must_use]
+    pub(super) fn drain_source(&mut self) -> Option<(Box<dyn Source>, Option<Waker>)> {
         let mut source = self.leave_source()?;
-        // What it would replace are the wakers that it goes with.
         let mut replaced = None;
         let mut cx = Context::from_waker(Waker::noop());
         let mut events = 0;
@@ -143,7 +132,7 @@ impl State {
         if events > 0 {
             self.forward(&[], events, Some(&source.last_id()));
         }
-        Some(source)
+        Some((source, replaced))
     }
 
     /// Notes the follower's waker; returns the one to drop.

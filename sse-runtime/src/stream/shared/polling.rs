@@ -118,8 +118,8 @@ impl Shared {
 
     /// Runs the handler and hands out everything that is queued as one frame.
     pub(crate) fn poll_body(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<Next> {
-        // Both outlive the lock: a waker is foreign code when it is dropped, and so are a response's parts.
-        let mut replaced = None;
+        // These outlive the lock: a waker is foreign code when it is dropped, and so are a response's parts.
+        let (mut replaced, mut stale) = (None, None);
         let mut _done_with = None;
         let mut state = self.state();
         if state.cut {
@@ -212,7 +212,7 @@ impl Shared {
             }
             Pulled::Behind => {
                 let follower = state.follower.take();
-                state.wait_for_task(cx);
+                state.wait_for_task(cx, &mut stale);
                 drop(state);
                 self.handler_task.register(cx.waker());
                 if let Some(follower) = follower {
@@ -229,7 +229,7 @@ impl Shared {
             state.note_handed(frame.len());
             return Poll::Ready(Next::Frame(frame));
         }
-        let is_another = state.wait_for_task(cx);
+        let is_another = state.wait_for_task(cx, &mut stale);
         let (ticking, apart) = (state.ticking.is_some(), state.apart);
         drop(state);
         if apart && is_another {
@@ -341,11 +341,11 @@ impl State {
 
     /// Notes the task that polls; whether it may be another one than before.
     #[inline]
-    fn wait_for_task(&mut self, cx: &Context<'_>) -> bool {
+    fn wait_for_task(&mut self, cx: &Context<'_>, stale: &mut Option<Waker>) -> bool {
         match &mut self.task {
             Some(task) if task.will_wake(cx.waker()) => false,
             slot => {
-                *slot = Some(cx.waker().clone());
+                *stale = slot.replace(cx.waker().clone());
                 true
             }
         }

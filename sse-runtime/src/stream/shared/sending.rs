@@ -46,7 +46,7 @@ impl Shared {
     /// Writes an event of the runtime's own, whatever is queued already.
     pub(crate) fn say<T: SseEvent>(&self, word: &T) {
         let mut state = self.state();
-        if state.over.is_none() && !state.said && !state.finished && !self.meta.bare {
+        if state.is_over().is_none() && !self.meta.bare {
             state.say(word);
             state.opened = true;
             wake(state);

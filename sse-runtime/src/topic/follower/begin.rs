@@ -120,9 +120,8 @@ impl Follower<'_> {
             snapshot.end_with_id(&at);
             self.stream.forward(&snapshot.blocks, snapshot.events, Some(&at));
         }
-        if self.stream.is_head() {
-            self.stream.open()?;
-        }
+        // On a bare route, nothing has done so yet.
+        self.stream.open()?;
         Ok(())
     }
 
@@ -144,7 +143,8 @@ impl Follower<'_> {
         }
     }
 
-    /// Goes on for the topics that were followed before; shows the others as to one that begins.
+    /// Goes on for the topics that were followed before; of the others, shows the snapshot. Recent events they cannot begin
+    /// with: their ids lie behind the client's.
     async fn begin_again(&mut self, hub: &HubState, left: &Left) -> Result<(), SendError> {
         let now = hub.arrived();
         self.begin_at(left.seq);
@@ -170,21 +170,19 @@ impl Follower<'_> {
         self.begin_at(hub.arrived());
         for branch in &mut self.topics {
             let topic = &branch.followed.topic;
-            let (seen, next) = match branch.followed.beginning {
+            let events = match branch.followed.beginning {
                 Beginning::Next | Beginning::Snapshot(_) => continue,
-                Beginning::Recent(events) => hub.retention.change(topic, |ring| {
-                    ring.evict_aged(Instant::now());
-                    ring.before_the_last(events)
-                }),
+                Beginning::Recent(events) => events,
                 Beginning::Newest => {
                     self.pick = Pick::Newest;
                     self.anew = true;
-                    hub.retention.change(topic, |ring| {
-                        ring.evict_aged(Instant::now());
-                        ring.before_the_last(usize::MAX)
-                    })
+                    usize::MAX
                 }
             };
+            let (seen, next) = hub.retention.change(topic, |ring| {
+                ring.evict_aged(Instant::now());
+                ring.before_the_last(events)
+            });
             // Never after what has been found to have arrived: the ring may be ahead.
             branch.seen = seen.min(branch.seen);
             branch.next = next.min(branch.next);
