@@ -4,9 +4,11 @@
 
 use std::time::Duration;
 
+mod client_program;
 mod example;
 mod socket;
 
+pub use client_program::{node, python};
 pub use example::Example;
 pub use socket::{Event, Response, get, get_with, post};
 
