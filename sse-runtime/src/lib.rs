@@ -128,12 +128,11 @@ pub mod __private {
     pub use axum::Router;
     pub use axum::routing::MethodFilter;
     pub use core::time::Duration;
-    pub use serde::Serialize;
 
     pub use crate::route::{
         Failure, Handle, HeadArgument, HeadArguments, LastArgument, Outcome, Params, PathArgument, Rejection,
         Stream, route, stub,
     };
     pub use crate::stream::{HandlerFuture, Meta, Slow};
-    pub use crate::wire::derived::{EventShape, id, name, retry, terminal};
+    pub use crate::wire::derived::{Data, EventShape, id, name, retry, terminal};
 }
