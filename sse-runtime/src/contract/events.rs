@@ -18,8 +18,8 @@ pub(super) struct Events {
     /// The schema of what stands in `data`: a union, if there are several events. None if it is any text.
     pub(super) payload: Option<RefOr<Schema>>,
     pub(super) has_terminal: bool,
-    /// The events have names, by which they can be told from those of the runtime.
-    pub(super) has_names: bool,
+    /// The names of the events, if they are known.
+    pub(super) names: Vec<&'static str>,
 }
 
 impl Events {
@@ -34,32 +34,29 @@ impl Events {
             // The type describes itself in another way than variant by variant: each event may be any of it.
             (_, shapes) => shapes.iter().map(|shape| item(shape, payload.clone())).collect(),
         };
-        let (has_terminal, has_names) = (shapes.iter().any(|shape| shape.is_terminal), !shapes.is_empty());
-        if !has_names {
+        let has_terminal = shapes.iter().any(|shape| shape.is_terminal);
+        let names: Vec<_> = shapes.iter().map(|shape| shape.name).collect();
+        if names.is_empty() {
             return Self {
                 items: vec![Item::unnamed().build(data_of(payload.clone()))],
                 payload: Some(payload),
                 has_terminal,
-                has_names,
+                names,
             };
         }
-        Self { items, payload: Some(payload), has_terminal, has_names }
+        Self { items, payload: Some(payload), has_terminal, names }
     }
 
     /// Of a type of which the names are known, or nothing.
     pub(super) fn named<E: SseEvent>() -> Self {
         let shapes = E::shapes();
-        let (has_terminal, has_names) = (shapes.iter().any(|shape| shape.is_terminal), !shapes.is_empty());
-        if !has_names {
-            return Self {
-                items: vec![Item::unnamed().build(text())],
-                payload: None,
-                has_terminal,
-                has_names,
-            };
+        let has_terminal = shapes.iter().any(|shape| shape.is_terminal);
+        let names: Vec<_> = shapes.iter().map(|shape| shape.name).collect();
+        if names.is_empty() {
+            return Self { items: vec![Item::unnamed().build(text())], payload: None, has_terminal, names };
         }
         let items = shapes.iter().map(|shape| item(shape, any_value())).collect();
-        Self { items, payload: Some(any_value()), has_terminal, has_names }
+        Self { items, payload: Some(any_value()), has_terminal, names }
     }
 
     /// The schema of an item, with what the runtime says beside the route's own events.

@@ -12,7 +12,7 @@ use super::components::Components;
 use super::events::Events;
 use super::item::text;
 use super::runtime_events;
-use crate::stream::Meta;
+use crate::stream::{END, Meta};
 
 /// One route, described; see [`Api`](super::Api).
 #[allow(missing_debug_implementations)]
@@ -179,11 +179,12 @@ impl Operation {
     /// The stream, and what is answered in its place.
     fn answers(&mut self, form: Form) {
         let Some(events) = self.events.take() else { return };
-        let ends = events.has_terminal || self.meta.end.is_some();
         let payload = events.payload.clone();
         let mut others = Vec::new();
-        if !self.meta.bare && events.has_names {
-            if let Some(end) = self.meta.end {
+        if !self.meta.bare && !events.names.is_empty() {
+            // Of `finish`, if not of the handler's return.
+            let end = self.meta.end.unwrap_or(END);
+            if (self.meta.end.is_some() || !events.has_terminal) && !events.names.contains(&end) {
                 others.push(runtime_events::end(end));
             }
             others.push(runtime_events::reference(&mut self.components));
@@ -201,12 +202,10 @@ impl Operation {
         if self.meta.bare {
             return;
         }
-        if ends {
-            self.response_unless_known(
-                "204",
-                "The client has seen the end of the stream: nothing more will come.",
-            );
-        }
+        self.response_unless_known(
+            "204",
+            "The client has seen the end of the stream: nothing more will come.",
+        );
         self.response_unless_known("406", "The `Accept` header refuses `text/event-stream`.");
         let resume = ParameterBuilder::new()
             .name("Last-Event-ID")

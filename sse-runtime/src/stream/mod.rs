@@ -33,4 +33,4 @@ pub use slow::Slow;
 pub(crate) use source::{Reached, SharedFrame, Source};
 pub(crate) use words::END_ID;
 #[cfg(feature = "openapi")]
-pub(crate) use words::{BYE, FAILURE};
+pub(crate) use words::{BYE, END, FAILURE};
