@@ -87,6 +87,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "docs")]
+mod contract;
 pub mod engine;
 mod error;
 pub mod guide;
@@ -126,6 +128,8 @@ pub mod __private {
     pub use axum::routing::MethodFilter;
     pub use core::time::Duration;
 
+    #[cfg(feature = "docs")]
+    pub use crate::contract::page::routes as docs_page;
     pub use crate::route::{
         Failure, Handle, HeadArgument, HeadArguments, LastArgument, Outcome, Params, PathArgument, Rejection,
         Stream, route, stub,

@@ -1,0 +1,4 @@
+//! What clients are told about the routes.
+
+#[cfg(feature = "docs")]
+pub(crate) mod page;
