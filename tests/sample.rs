@@ -1,0 +1,65 @@
+//! A small application whose one stream is described by an OpenAPI document: what pages and generators of clients are
+//! tried on.
+//!
+//! Its handler sends an event for each step that the test allows. So what a client shows of a stream that is still
+//! open is what it got, and not what it will show in the end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header::CONTENT_TYPE},
+    routing::get,
+};
+use serde_json::json;
+use sse_runtime::{Error, Event, Result, Sse, routes, serve, sse_route};
+use tokio::{net::TcpListener, sync::Semaphore};
+
+/// How many events may be sent.
+#[derive(Clone)]
+pub(crate) struct Steps(Arc<Semaphore>);
+
+impl Steps {
+    pub(crate) fn allow(&self, events: usize) {
+        self.0.add_permits(events);
+    }
+
+    async fn next(&self) {
+        self.0.acquire().await.expect("never closed").forget();
+    }
+}
+
+/// Streams the progress of one job.
+#[sse_route("/jobs/{id}/events")]
+async fn job_events(sse: Sse, id: u64, State(steps): State<Steps>) -> Result<()> {
+    if id == 0 {
+        return Err(Error::from("there is no such job").with_status(StatusCode::NOT_FOUND));
+    }
+    for (percent, step) in [(25, "reading"), (75, "writing")] {
+        steps.next().await;
+        let progress = json!({ "type": "progress", "percent": percent, "step": step });
+        sse.send(Event::new("progress").id(percent.to_string()).json(&progress)?).await?;
+    }
+    steps.next().await;
+    sse.send(Event::new("done").json(&json!({ "type": "done", "url": format!("/results/{id}") }))?).await?;
+    Ok(())
+}
+
+/// Starts it on a free port.
+pub(crate) async fn start() -> (SocketAddr, Steps) {
+    let steps = Steps(Arc::new(Semaphore::new(0)));
+    let document =
+        |text: &'static str| get(move || async move { ([(CONTENT_TYPE, "application/json")], text) });
+    let app: Router = Router::new()
+        .route("/openapi.json", document(include_str!("openapi/sample.json")))
+        .route("/openapi.client.json", document(include_str!("openapi/sample.client.json")))
+        .merge(sse_runtime::__private::docs_page("/docs", "/openapi.json", "Jobs"))
+        .merge(routes![job_events])
+        .with_state(steps.clone());
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move { serve(listener, app).await });
+    (address, steps)
+}
