@@ -116,6 +116,9 @@ pub use wire::{AsJson, Event, EventError, EventId, EventName, EventWriter, Messa
 #[doc = include_str!("route/sse_route.md")]
 pub use sse_macros::sse_route;
 
+#[doc = include_str!("wire/sse_event.md")]
+pub use sse_macros::SseEvent;
+
 /// Compiles, and where it can runs, every Rust block of the README.
 #[cfg(all(doctest, feature = "testing"))]
 #[doc = include_str!("../../README.md")]
@@ -135,4 +138,5 @@ pub mod __private {
         Stream, route, stub,
     };
     pub use crate::stream::{HandlerFuture, Meta, Slow};
+    pub use crate::wire::derived::{Data, EventShape, id, name, retry, terminal};
 }
