@@ -3,8 +3,11 @@
 
 mod cable;
 mod chromium;
+mod docs;
 mod notifications;
 mod page;
+#[path = "../sample.rs"]
+mod sample;
 mod scores;
 mod stocks;
 

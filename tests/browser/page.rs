@@ -105,6 +105,21 @@ impl Page {
             .collect()
     }
 
+    /// The addresses of all requests so far, in order.
+    pub(crate) fn requested(&self) -> Vec<String> {
+        let events = self.devtools.events();
+        let events = events.borrow();
+        let of_this_tab = events.iter().filter(|event| event["sessionId"] == self.session.as_str());
+        let sent = of_this_tab.filter(|event| event["method"] == "Network.requestWillBeSent");
+        sent.filter_map(|event| event["params"]["request"]["url"].as_str()).map(str::to_owned).collect()
+    }
+
+    /// Gives the tab another size than the small one of a browser that nobody sees.
+    pub(crate) async fn resize(&self, width: u32, height: u32) {
+        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.command("Emulation.setDeviceMetricsOverride", size).await;
+    }
+
     /// Shows the tab. One that is not shown runs its scripts, but paints nothing.
     pub(crate) async fn show(&self) {
         self.command("Page.bringToFront", json!({})).await;

@@ -14,6 +14,7 @@
 //! | `runtime_events` | the events that the runtime itself says |
 //! | `api` | the routes together, and the documents beside them |
 //! | `document` | the finished documents, served |
+//! | `page/` | Scalar, which shows the first of them |
 
 mod api;
 mod components;
@@ -21,6 +22,8 @@ mod document;
 mod events;
 mod item;
 mod operation;
+#[cfg(feature = "docs")]
+mod page;
 mod probes;
 mod runtime_events;
 

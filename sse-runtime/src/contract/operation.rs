@@ -30,7 +30,7 @@ pub struct Operation {
 pub(super) enum Form {
     /// As OpenAPI 3.2 has it: the schema of each item.
     Items,
-    /// For programs that read older documents: beside it, the union of what stands in `data`.
+    /// As programs know it that read OpenAPI 3.1 and generate clients: the union of what stands in `data`.
     Payloads,
 }
 
@@ -179,20 +179,10 @@ impl Operation {
     /// The stream, and what is answered in its place.
     fn answers(&mut self, form: Form) {
         let Some(events) = self.events.take() else { return };
-        let payload = events.payload.clone();
-        let mut others = Vec::new();
-        if !self.meta.bare && !events.names.is_empty() {
-            // Of `finish`, if not of the handler's return.
-            let end = self.meta.end.unwrap_or(END);
-            if (self.meta.end.is_some() || !events.has_terminal) && !events.names.contains(&end) {
-                others.push(runtime_events::end(end));
-            }
-            others.push(runtime_events::reference(&mut self.components));
-        }
-        let mut content = ContentBuilder::new().item_schema(Some(events.item_schema(others)));
-        if form == Form::Payloads {
-            content = content.schema(payload);
-        }
+        let content = match form {
+            Form::Items => ContentBuilder::new().item_schema(Some(self.item_schema(events))),
+            Form::Payloads => ContentBuilder::new().schema(events.payload),
+        };
         let stream = ResponseBuilder::new()
             .description("The stream of events.")
             .content("text/event-stream", content.build())
@@ -202,10 +192,13 @@ impl Operation {
         if self.meta.bare {
             return;
         }
-        self.response_unless_known(
-            "204",
-            "The client has seen the end of the stream: nothing more will come.",
-        );
+        if form == Form::Items {
+            // To a generator it would be a second form of every event.
+            self.response_unless_known(
+                "204",
+                "The client has seen the end of the stream: nothing more will come.",
+            );
+        }
         self.response_unless_known("406", "The `Accept` header refuses `text/event-stream`.");
         let resume = ParameterBuilder::new()
             .name("Last-Event-ID")
@@ -216,6 +209,20 @@ impl Operation {
             ))
             .schema(Some(text()));
         self.parameter(resume.build());
+    }
+
+    /// The schema of the stream's items: the route's events, and those of the runtime.
+    fn item_schema(&mut self, events: Events) -> RefOr<Schema> {
+        let mut others = Vec::new();
+        if !self.meta.bare && !events.names.is_empty() {
+            // Of `finish`, if not of the handler's return.
+            let end = self.meta.end.unwrap_or(END);
+            if (self.meta.end.is_some() || !events.has_terminal) && !events.names.contains(&end) {
+                others.push(runtime_events::end(end));
+            }
+            others.push(runtime_events::reference(&mut self.components));
+        }
+        events.item_schema(others)
     }
 }
 
