@@ -69,7 +69,7 @@ async fn the_page_shows_the_fields_of_each_event_and_of_its_payload() {
         json!(["progress", "done", "SseRuntimeEvent"])
     );
     page.run("inSight('[role=option]', 'done').click()").await;
-    page.wait_until("inSight('p', 'The job is done. The last event') !== undefined").await;
+    page.wait_until("inSight('p', 'The stream ends with this event.') !== undefined").await;
     let done = around(&["url", "type"]);
     assert_eq!(page.run(FIELDS).await, json!(done));
     asked_nobody_else(&page, &origin).await;

@@ -112,6 +112,9 @@ async fn job_events(
     State(()): State<()>,
     Query(_options): Query<Options>,
 ) -> Result<(), JobError> {
+    sse.send(JobEvent::Queued).await?;
+    sse.send(JobEvent::Progress { percent: 100 }).await?;
+    sse.send(JobEvent::LogLine { number: 1, text: None }).await?;
     sse.send(JobEvent::Done { report: Report { lines: vec![id.to_string()] } }).await?;
     Ok(())
 }
@@ -130,18 +133,14 @@ enum Named {
 
 #[sse_route("/rooms/{room}/chat", methods = ["POST", "PUT"], end = "finished")]
 #[deprecated]
-async fn chat(
-    sse: Sse<Named>,
-    room: String,
-    prompt: Result<Json<Prompt>, JsonRejection>,
-) -> sse_runtime::Result {
+async fn chat(sse: Sse<Named>, room: String, prompt: Result<Json<Prompt>, JsonRejection>) -> Result {
     drop(prompt);
     sse.send(Named::Word { text: room }).await?;
     Ok(())
 }
 
 #[sse_route("/files/{*path}")]
-async fn files(sse: Sse, Path(path): Path<String>) -> sse_runtime::Result {
+async fn files(sse: Sse, Path(path): Path<String>) -> Result {
     sse.send(path).await?;
     Ok(())
 }
@@ -151,13 +150,13 @@ mod other {
 
     #[derive(Serialize, SseEvent, ToSchema)]
     #[sse(name = "tick")]
-    pub struct Tick {
+    pub(crate) struct Tick {
         at: u64,
     }
 
     /// Of the same name as another.
     #[sse_route("/ticks", bare)]
-    pub async fn files(sse: Sse<Tick>) -> sse_runtime::Result {
+    pub(crate) async fn files(sse: Sse<Tick>) -> Result {
         sse.send(Tick { at: 1 }).await?;
         Ok(())
     }
@@ -335,7 +334,9 @@ async fn it_merges_with_the_documents_of_others_nests_and_is_served() {
     assert_eq!(again.response().await.status, 304);
     assert_eq!(client.get("/about/openapi.client.json").response().await.json::<Value>()["openapi"], "3.1.0");
     assert_eq!(client.get("/about/docs").response().await.status, 200);
-    assert_eq!(client.get("/v1/jobs/7/events").stream().await.next().await.name, "done");
+    let names = client.get("/v1/jobs/7/events").stream().await.take(4).await;
+    let names: Vec<_> = names.into_iter().map(|event| event.name).collect();
+    assert_eq!(names, ["queued", "progress", "log", "done"], "by the names that the document says");
     assert_eq!(client.get("/jobs/7/events").response().await.status, 404);
 }
 
