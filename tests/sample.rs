@@ -13,8 +13,8 @@ use axum::{
     http::{StatusCode, header::CONTENT_TYPE},
     routing::get,
 };
-use serde_json::json;
-use sse_runtime::{Error, Event, Result, Sse, routes, serve, sse_route};
+use serde::Serialize;
+use sse_runtime::{Error, Result, Sse, SseEvent, routes, serve, sse_route};
 use tokio::{net::TcpListener, sync::Semaphore};
 
 /// How many events may be sent.
@@ -31,19 +31,28 @@ impl Steps {
     }
 }
 
+/// What `openapi/sample.json` says of the stream.
+#[derive(Serialize, SseEvent)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum JobEvent {
+    #[sse(id = "percent")]
+    Progress { percent: u32, step: &'static str },
+    #[sse(terminal)]
+    Done { url: String },
+}
+
 /// Streams the progress of one job.
 #[sse_route("/jobs/{id}/events")]
-async fn job_events(sse: Sse, id: u64, State(steps): State<Steps>) -> Result<()> {
+async fn job_events(sse: Sse<JobEvent>, id: u64, State(steps): State<Steps>) -> Result<()> {
     if id == 0 {
         return Err(Error::from("there is no such job").with_status(StatusCode::NOT_FOUND));
     }
     for (percent, step) in [(25, "reading"), (75, "writing")] {
         steps.next().await;
-        let progress = json!({ "type": "progress", "percent": percent, "step": step });
-        sse.send(Event::new("progress").id(percent.to_string()).json(&progress)?).await?;
+        sse.send(JobEvent::Progress { percent, step }).await?;
     }
     steps.next().await;
-    sse.send(Event::new("done").json(&json!({ "type": "done", "url": format!("/results/{id}") }))?).await?;
+    sse.send(JobEvent::Done { url: format!("/results/{id}") }).await?;
     Ok(())
 }
 
