@@ -16,7 +16,7 @@ async fn a_generated_client_narrows_each_event_by_its_type() {
             "25.0 %, READING",
             "event progress, id 75",
             "75.0 %, WRITING",
-            "event done, id 75",
+            "event done, id sse-end",
             "done, see /results/7",
         ]
     );

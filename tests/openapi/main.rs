@@ -24,8 +24,9 @@ const OPERATION: &str = "/paths/~1jobs~1{id}~1events/get";
 const STREAM: &str = "/paths/~1jobs~1{id}~1events/get/responses/200/content/text~1event-stream";
 
 #[test]
-fn the_sample_is_valid() {
+fn the_samples_are_valid() {
     valid(&sample());
+    valid(&serde_json::from_str(include_str!("sample.client.json")).expect("JSON"));
 }
 
 #[test]
