@@ -193,13 +193,13 @@ class Stream {
 
   /** @param {{ name: string, data: string, id: string }} received */
   #event({ name, data, id }) {
-    const { on, onEvent, text } = this.#options;
+    const { on, onEvent, text, terminal } = this.#options;
     this.lastEventId = id;
     const own = on && Object.hasOwn(on, name) ? on[name] : undefined;
     const word = !own && Object.hasOwn(WORDS, name) ? WORDS[/** @type {keyof typeof WORDS} */ (name)] : undefined;
     const isText = !word && (text === true || text?.includes(name));
     // The end that the runtime says by itself is no event of the page's, see `onEnd`.
-    if (id === "sse-end" && data === "{}" && !own) return;
+    if (id === "sse-end" && data === "{}" && !own && !terminal?.includes(name)) return;
     let value;
     try {
       value = isText ? data : JSON.parse(data);

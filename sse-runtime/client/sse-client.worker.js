@@ -104,7 +104,9 @@ class Tab {
     this.feed = feed ?? new Feed(key, ask);
     this.feed.tabs.add(this);
     tabs.add(this);
-    if (!feed || live || (!feed.place.begun && feed.place.id === ask.lastEventId)) this.#tellState();
+    if (!feed) return;
+    const inTime = !feed.place.begun && feed.place.id === ask.lastEventId;
+    if (live || inTime) this.#tellState();
     else this.#own = new Connection(ask, message => this.#takeOwn(message));
   }
 

@@ -6,6 +6,7 @@ mod chromium;
 mod notifications;
 mod page;
 mod scores;
+mod sse_client;
 mod stocks;
 
 use std::time::{Duration, Instant};
