@@ -26,6 +26,7 @@
 //! - [`Sse`] is the handle that a handler sends with; [`Event`] an event with a name, an id, a reconnection time.
 //! - [`Hub`], [`Topic`] and [`Sse::follow`]: publish once, and every browser gets it, also one that comes back; see
 //!   [`guide::topics_and_resume`].
+//! - The feature `client` brings a client for browsers, see [`guide::browser_client`].
 //! - [`Error`] is for handlers that have no error type of their own.
 //! - The feature `testing` brings a `TestClient`, which runs routes in-process, on tokio's paused clock.
 //!
@@ -81,14 +82,17 @@
 //!
 //! | feature | default | brings |
 //! |---|---|---|
+//! | `client` | no | the module `client`, which serves a client for browsers: see [`guide::browser_client`] |
 //! | `listenfd` | yes | [`listen`] takes a socket from systemd or systemfd |
 //! | `http2` | no | HTTP/2 without TLS in [`serve`] |
 //! | `testing` | no | the module `testing`, with a test client |
 
 #![forbid(unsafe_code)]
 
-#[cfg(feature = "openapi")]
+#[cfg(any(feature = "client", feature = "openapi"))]
 mod asset;
+#[cfg(feature = "client")]
+pub mod client;
 #[cfg(feature = "openapi")]
 mod contract;
 pub mod engine;

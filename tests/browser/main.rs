@@ -9,6 +9,7 @@ mod page;
 #[path = "../sample.rs"]
 mod sample;
 mod scores;
+mod sse_client;
 mod stocks;
 
 use std::time::{Duration, Instant};

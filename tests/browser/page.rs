@@ -125,6 +125,24 @@ impl Page {
         self.command("Page.bringToFront", json!({})).await;
     }
 
+    /// Stops its scripts, as browsers do with tabs that nobody has looked at for long.
+    pub(crate) async fn freeze(&self) {
+        self.command("Page.setWebLifecycleState", json!({ "state": "frozen" })).await;
+    }
+
+    pub(crate) async fn thaw(&self) {
+        self.command("Page.setWebLifecycleState", json!({ "state": "active" })).await;
+    }
+
+    /// Ends the tab's process, so that the page has no time for a last word.
+    pub(crate) async fn crash(self) {
+        // It never answers.
+        tokio::select! {
+            _ = self.devtools.command(Some(&self.session), "Page.crash", json!({})) => {}
+            _ = self.event("Inspector.targetCrashed") => {}
+        }
+    }
+
     /// Closes the tab, as a user does.
     pub(crate) async fn close(self) {
         self.devtools.command(None, "Target.closeTarget", json!({ "targetId": self.target })).await;

@@ -3,3 +3,4 @@
 mod hey_api;
 #[path = "../sample.rs"]
 mod sample;
+mod sse_client;
