@@ -1,11 +1,12 @@
-"""OpenAI's own client for Python. Arguments: the base URL, and what to do; prints one JSON value a line."""
+"""OpenAI's own client for Python. Arguments: the base URL, and what to do, one after the other;
+prints one JSON value a line."""
 
 import json
 import sys
 
 import openai
 
-_, base_url, what = sys.argv
+_, base_url, *what = sys.argv
 client = openai.OpenAI(base_url=base_url, api_key="sk-parrot", max_retries=0)
 
 
@@ -66,4 +67,6 @@ def errors():
     failure(lambda: list(create(**tired, stream=True)))
 
 
-{"streaming": streaming, "whole": whole, "helper": helper, "leave": leave, "errors": errors}[what]()
+cases = {"streaming": streaming, "whole": whole, "helper": helper, "leave": leave, "errors": errors}
+for case in what:
+    cases[case]()
