@@ -95,13 +95,15 @@ async fn the_stream_is_theirs_to_the_byte() {
 #[tokio::test]
 async fn a_whole_answer_is_json_and_no_stream() {
     let example = Example::start("openai_compat").await;
-    let response = ask(&example, &question("parrot", "Who is there?")).await;
+    // It takes longer than the second after which a stream that is still silent is opened.
+    let text = "word ".repeat(50);
+    let response = ask(&example, &question("parrot", &text)).await;
     let length = response.header("content-length").expect("a length").to_owned();
     let length = format!("content-length: {length}");
     assert_eq!(response.head(), ["HTTP/1.1 200 OK", "content-type: application/json", length.as_str()]);
     let answer: Value = serde_json::from_str(&response.rest().await).expect("JSON");
-    assert_eq!(answer["choices"][0]["message"]["content"], "Who is there?");
-    example.wait_for_line(|line| line.contains("Completed after 3 of 3 tokens, 0 spared")).await;
+    assert_eq!(answer["choices"][0]["message"]["content"], text);
+    example.wait_for_line(|line| line.contains("Completed after 50 of 50 tokens, 0 spared")).await;
 }
 
 #[tokio::test]
