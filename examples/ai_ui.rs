@@ -61,8 +61,8 @@ async fn fail(sse: &Sse, broken: &OutOfBreath) -> Result<()> {
     Ok(())
 }
 
-/// What the transport sends with each message: the whole conversation. The rest is not theirs: what an app puts into the
-/// transport's `body` arrives beside it.
+/// What the transport sends with each message: the whole conversation. The rest is not theirs: what an app puts into
+/// the transport's `body` arrives beside it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Chat {

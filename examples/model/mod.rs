@@ -38,7 +38,7 @@ impl Parrot {
     /// Begins an answer of at most `limit` tokens.
     pub(crate) fn answer(self, prompt: &str, limit: usize) -> Answer {
         let tokens: Vec<String> = tokens(prompt).map(str::to_owned).collect();
-        let meter = Meter { said: Arc::default(), of: tokens.len().min(limit) };
+        let meter = Meter { counts: Arc::default(), of: tokens.len().min(limit) };
         Answer { model: self, tokens, meter }
     }
 }
@@ -48,7 +48,7 @@ pub(crate) fn tokens(text: &str) -> impl Iterator<Item = &str> {
     text.split_inclusive(' ')
 }
 
-/// An answer that is being made. It stops where it is when it is dropped.
+/// An answer that is being made. It stops where it is when it is dropped: that is all there is to cancelling it.
 pub(crate) struct Answer {
     model: Parrot,
     tokens: Vec<String>,
@@ -66,7 +66,7 @@ impl Answer {
         if said == self.model.breath {
             return Err(OutOfBreath);
         }
-        self.meter.said.store(said + 1, Ordering::Relaxed);
+        self.meter.counts.said.store(said + 1, Ordering::Relaxed);
         Ok(self.tokens.get(said).cloned())
     }
 
@@ -81,24 +81,37 @@ impl Answer {
     }
 }
 
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.meter.counts.spared.store(self.meter.of - self.meter.said(), Ordering::Relaxed);
+    }
+}
+
 /// How far an answer is.
 #[derive(Clone)]
 pub(crate) struct Meter {
-    said: Arc<AtomicUsize>,
+    counts: Arc<Counts>,
     of: usize,
+}
+
+#[derive(Default)]
+struct Counts {
+    said: AtomicUsize,
+    /// None, as long as the model is at work.
+    spared: AtomicUsize,
 }
 
 impl Meter {
     /// The number of tokens so far.
     pub(crate) fn said(&self) -> usize {
-        self.said.load(Ordering::Relaxed)
+        self.counts.said.load(Ordering::Relaxed)
     }
 }
 
 impl fmt::Display for Meter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let said = self.said();
-        write!(f, "{said} of {} tokens, {} spared", self.of, self.of - said)
+        let spared = self.counts.spared.load(Ordering::Relaxed);
+        write!(f, "{} of {} tokens, {spared} spared", self.said(), self.of)
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sse_tests::{Example, Response, get, node, post_json, python};
 
-use crate::{stopped_after, values};
+use crate::{Headers, stopped_after, values};
 
 const PATH: &str = "/v1/messages";
 const KEY: (&str, &str) = ("x-api-key", "sk-parrot");
@@ -168,7 +168,7 @@ async fn every_refusal_has_their_shape_and_their_status() {
     let bearer = ("authorization", "Bearer sk-parrot");
     let all: &[_] = &[KEY, VERSION];
     // Who has no key, is told of nothing else.
-    let refusals: [(&[(&str, &str)], &str, u16, &str, &str); 11] = [
+    let refusals: [(Headers<'_>, &str, u16, &str, &str); 11] = [
         (&[VERSION], "{", 401, "authentication_error", "invalid x-api-key"),
         (&[VERSION, wrong], &stream, 401, "authentication_error", "invalid x-api-key"),
         (&[VERSION, wrong, bearer], &stream, 401, "authentication_error", "invalid x-api-key"),
@@ -261,7 +261,12 @@ async fn errors_become_the_exceptions_of_their_javascript_client() {
     for error in seen.iter_mut().filter(|error| error.is_object()) {
         take_id(&mut error["requestID"], "req_");
     }
-    let refusal = |class, status, kind, message| json!({ "class": class, "status": status, "type": kind, "message": message, "requestID": null });
+    let refusal = |class, status, kind, message| {
+        let mut error = json!({ "class": class, "status": status, "type": kind });
+        error["message"] = json!(message);
+        error["requestID"] = Value::Null;
+        error
+    };
     let bad = "invalid_request_error";
     let missing = seen[3]["message"].clone();
     assert!(missing.as_str().is_some_and(|text| text.contains("missing field `max_tokens`")), "{missing}");

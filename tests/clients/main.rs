@@ -7,6 +7,9 @@ mod openai;
 use serde_json::Value;
 use sse_tests::Example;
 
+/// The headers of a request.
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
 /// What a client has printed: a JSON value on each line.
 fn values(lines: &[String]) -> Vec<Value> {
     let value = |line: &String| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));

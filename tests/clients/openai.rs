@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sse_tests::{Example, Response, get, node, post_json, python};
 
-use crate::{stopped_after, values};
+use crate::{Headers, stopped_after, values};
 
 const PATH: &str = "/v1/chat/completions";
 const KEY: (&str, &str) = ("authorization", "Bearer sk-parrot");
@@ -115,7 +115,7 @@ async fn every_refusal_has_their_shape_and_their_status() {
     let wrong = ("authorization", "Bearer sk-other");
     let basic = ("authorization", "Basic sk-parrot");
     // Who has no key, is told of nothing else.
-    let refusals: [(&[(&str, &str)], &str, u16, &str, Value); 9] = [
+    let refusals: [(Headers<'_>, &str, u16, &str, Value); 9] = [
         (&[], "{", 401, "You didn't provide an API key.", Value::Null),
         (&[basic], stream, 401, "You didn't provide an API key.", Value::Null),
         (&[wrong], stream, 401, "Incorrect API key provided.", json!("invalid_api_key")),
