@@ -1,6 +1,7 @@
 //! The examples in a real browser: what its `EventSource` makes of our streams, of a restart, of the end
 //! and of a closed tab.
 
+mod ai_ui;
 mod cable;
 mod chromium;
 mod docs;
