@@ -7,6 +7,7 @@ mod notifications;
 mod page;
 mod scores;
 mod stocks;
+mod tls_h2;
 
 use std::time::{Duration, Instant};
 
