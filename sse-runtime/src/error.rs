@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 
+use crate::stream::HeadError;
 use crate::topic::FollowError;
 use crate::wire::EventError;
 
@@ -23,9 +24,15 @@ pub enum SendError {
     /// clone moved into a spawned task) can see this; the handler itself is dropped when its client leaves.
     #[error("the stream is closed")]
     Closed,
-    /// [`Sse::finish`](crate::Sse::finish) was called: nothing can follow the terminal event.
-    #[error("the stream is finished: nothing can be sent after `finish`")]
+    /// Nothing more can be sent: [`Sse::finish`](crate::Sse::finish) was called or a terminal event was sent, or
+    /// [`Sse::respond`](crate::Sse::respond) was called, and there is no stream.
+    #[error(
+        "nothing more can be sent: after a terminal event or `finish`, the stream is finished; after `respond`, there is none"
+    )]
     Finished,
+    /// The head of the response cannot be changed like this.
+    #[error(transparent)]
+    Head(HeadError),
     /// The event cannot be written to the wire. Nothing was sent, and the stream goes on unharmed.
     #[error(transparent)]
     Event(#[from] EventError),

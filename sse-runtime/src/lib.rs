@@ -104,7 +104,7 @@ pub use http::StatusCode;
 pub use lifecycle::Shutdown;
 pub use route::Route;
 pub use serve::{Serve, listen, serve};
-pub use stream::{Disconnect, DisconnectReason, Opening, SendAll, Sending, Sse};
+pub use stream::{Disconnect, DisconnectReason, HeadError, Opening, SendAll, Sending, Sse};
 pub use topic::{
     Follow, FollowError, Hub, HubBuilder, HubStats, PublishError, Publishing, ResetReason, SnapshotError,
     Topic,

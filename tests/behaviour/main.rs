@@ -6,6 +6,7 @@ mod disconnects;
 mod ending;
 mod events;
 mod frames;
+mod head;
 mod hostile;
 mod keep_alive;
 mod logging;

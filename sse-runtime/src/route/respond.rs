@@ -105,16 +105,27 @@ impl Future for Respond {
                 let Some(limit) = shared.meta.open_after else { return Poll::Pending };
                 let timer = self.open_after.get_or_insert_with(|| Box::pin(sleep(limit)));
                 std::task::ready!(timer.as_mut().poll(cx));
+                if shared.is_answered() {
+                    // There will be no stream to open.
+                    return Poll::Pending;
+                }
                 shared.open_now();
                 Opened::Stream
             }
         };
         Poll::Ready(match opened {
             Opened::Stream => match self.guard.take() {
-                Some(guard) => streaming(Body::new(stream::Body::new(guard))),
+                Some(guard) => {
+                    let head = shared.take_head();
+                    let mut response = streaming(Body::new(stream::Body::new(guard)));
+                    if let Some(head) = head {
+                        head.apply(&mut response);
+                    }
+                    response
+                }
                 None => return Poll::Pending,
             },
-            Opened::Failed(response) => *response,
+            Opened::Response(response) => *response,
             Opened::Panicked => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
             Opened::ShuttingDown => {
                 let retry = HeaderValue::from_static("1");

@@ -50,7 +50,7 @@ impl<E> Sse<E> {
         &self.stream
     }
 
-    fn shared(&self) -> &Shared {
+    pub(super) fn shared(&self) -> &Shared {
         self.stream.shared()
     }
 

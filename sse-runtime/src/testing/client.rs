@@ -126,12 +126,12 @@ impl TestRequest {
     /// Sends the request and expects a stream.
     ///
     /// # Panics
-    /// If the answer is not a 200 with `text/event-stream`, or no head comes within the client's limit.
+    /// If the answer is not a success (2xx) with `text/event-stream`, or no head comes within the client's limit.
     pub async fn stream(self) -> TestStream {
         let response = self.send().await;
         let (status, headers) = (response.status(), response.headers().clone());
         let is_stream = headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes() == b"text/event-stream");
-        if status != StatusCode::OK || !is_stream {
+        if !status.is_success() || !is_stream {
             let answer = TestResponse::read(response, self.client.limit).await;
             panic!("{} {}: expected a stream, got {answer:?}", self.method, self.path);
         }

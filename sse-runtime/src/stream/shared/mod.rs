@@ -13,6 +13,7 @@
 //! | file | whose side |
 //! |---|---|
 //! | `state` | what is shared, and its small changes |
+//! | `heading` | the handle's, before the head is sent |
 //! | `sending` | the handle's |
 //! | `following` | the handle's, when it follows topics |
 //! | `polling` | the transport's: head, then body |
@@ -26,6 +27,7 @@
 mod deadlines;
 mod ending;
 mod following;
+mod heading;
 mod polling;
 mod sending;
 mod state;

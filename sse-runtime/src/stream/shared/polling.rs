@@ -19,8 +19,8 @@ use crate::wire::KEEP_ALIVE;
 pub(crate) enum Opened {
     /// The stream begins; the body follows.
     Stream,
-    /// Nothing was sent, and the handler's error is the response.
-    Failed(Box<Response>),
+    /// Nothing was sent: the handler's error is the response, or what it answered in place of a stream.
+    Response(Box<Response>),
     /// Nothing was sent, and the handler panicked.
     Panicked,
     /// Nothing was sent, and the server is shutting down.
@@ -76,12 +76,18 @@ impl Shared {
                 drop(state);
                 self.conclude(finished.reason());
                 return Poll::Ready(match finished {
-                    Finished::Failed(response) => Opened::Failed(response),
+                    Finished::Failed(response) => Opened::Response(response),
                     Finished::Done | Finished::Panicked => Opened::Panicked,
                 });
             }
             self.settle(&mut state, &finished);
             _done_with = Some(finished);
+        }
+        // Also if the server ends the stream now: what was to be said has been said.
+        if let Some(answer) = state.ending.is_some().then(|| state.take_answer()).flatten() {
+            drop(state);
+            self.conclude(DisconnectReason::Completed);
+            return Poll::Ready(Opened::Response(Box::new(answer)));
         }
         if state.ending.is_some() && !state.said && self.meta.bare && !state.opened {
             // A foreign protocol has no word for "come back": say it in HTTP.

@@ -59,6 +59,9 @@ impl Shared {
         if state.over.is_some() {
             return Err(SendError::Closed);
         }
+        if state.is_answered() {
+            return Err(SendError::Finished);
+        }
         state.opened = true;
         let is_out = state.phase == Phase::Streaming;
         wake(state);

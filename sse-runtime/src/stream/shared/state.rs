@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::following::Attached;
 use crate::lifecycle::Registration;
 use crate::stream::disconnect::{Disconnect, DisconnectReason};
+use crate::stream::head::Head;
 use crate::stream::hook::Hook;
 use crate::stream::meta::Meta;
 use crate::stream::pace::Pace;
@@ -23,6 +24,8 @@ pub(super) struct State {
     pub(super) meta: &'static Meta,
     pub(super) buffer: BytesMut,
     pub(super) phase: Phase,
+    /// What the handler has said of the head, if anything.
+    pub(super) head: Option<Box<Head>>,
     /// The first event was sent or `open` called: the head has to go out.
     pub(super) opened: bool,
     /// Why the stream is about to end, as soon as that is known.
@@ -92,6 +95,7 @@ impl State {
             meta,
             buffer: BytesMut::new(),
             phase: Phase::Head,
+            head: None,
             opened: false,
             ending: None,
             come_back_after: Duration::ZERO,
