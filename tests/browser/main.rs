@@ -3,6 +3,7 @@
 
 mod cable;
 mod chromium;
+mod htmx_dashboard;
 mod notifications;
 mod page;
 mod scores;
