@@ -114,6 +114,9 @@ pub use wire::{AsJson, Event, EventError, EventId, EventName, EventWriter, Messa
 #[doc = include_str!("route/sse_route.md")]
 pub use sse_macros::sse_route;
 
+#[doc = include_str!("wire/sse_event.md")]
+pub use sse_macros::SseEvent;
+
 /// Compiles, and where it can runs, every Rust block of the README.
 #[cfg(all(doctest, feature = "testing"))]
 #[doc = include_str!("../../README.md")]
@@ -125,10 +128,12 @@ pub mod __private {
     pub use axum::Router;
     pub use axum::routing::MethodFilter;
     pub use core::time::Duration;
+    pub use serde::Serialize;
 
     pub use crate::route::{
         Failure, Handle, HeadArgument, HeadArguments, LastArgument, Outcome, Params, PathArgument, Rejection,
         Stream, route, stub,
     };
     pub use crate::stream::{HandlerFuture, Meta, Slow};
+    pub use crate::wire::derived::{EventShape, id, name, retry, terminal};
 }

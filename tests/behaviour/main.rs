@@ -17,6 +17,7 @@ mod shutdown;
 mod test_client;
 mod topics;
 mod transports;
+mod typed;
 
 use std::sync::{Arc, Mutex};
 

@@ -2,6 +2,7 @@
 //! through three readers that share no code with it or with each other. Two are what Rust clients use
 //! (`eventsource-stream`, `sse-stream` with unknown fields refused), the third follows the HTML standard.
 
+mod derived_names;
 mod events;
 mod ids;
 mod limits;

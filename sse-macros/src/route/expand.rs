@@ -218,7 +218,7 @@ fn limit_tokens(limit: Limit, private: &TokenStream) -> TokenStream {
     }
 }
 
-fn duration(duration: Duration, private: &TokenStream) -> TokenStream {
+pub(crate) fn duration(duration: Duration, private: &TokenStream) -> TokenStream {
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     if millis % 1000 == 0 {
         let seconds = proc_macro2::Literal::u64_unsuffixed(millis / 1000);

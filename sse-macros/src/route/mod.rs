@@ -26,10 +26,12 @@ mod path;
 mod signature;
 mod twin;
 mod types;
-mod values;
+pub(crate) mod values;
 
 #[cfg(test)]
 mod snapshots;
+
+pub(crate) use expand::duration as duration_tokens;
 
 use self::{attribute::Attribute, function::Function};
 use crate::diagnostics::Diagnostics;

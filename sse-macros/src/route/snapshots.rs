@@ -3,19 +3,12 @@
 //! After an intended change: `UPDATE_SNAPSHOTS=1 cargo test -p sse-macros`, then read the diff.
 
 use super::sse_route;
+use crate::snapshot::assert_snapshot;
 use proc_macro2::TokenStream;
 use quote::quote;
-use std::{fs, path::Path};
 
 fn assert_expansion(name: &str, attribute: TokenStream, item: TokenStream) {
-    let file = syn::parse2(sse_route(attribute, item)).expect("an expansion is a list of items");
-    let actual = prettyplease::unparse(&file);
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("snapshots").join(name);
-    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
-        fs::write(&path, &actual).expect("the snapshot can be written");
-    }
-    let expected = fs::read_to_string(&path).unwrap_or_default();
-    assert!(actual == expected, "{} differs; the expansion is now:\n{actual}", path.display());
+    assert_snapshot(name, sse_route(attribute, item));
 }
 
 #[test]

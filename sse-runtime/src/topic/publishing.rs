@@ -63,7 +63,7 @@ pub(super) fn encode_without_id<E, T: Outgoing<E>>(
     max_event: usize,
 ) -> Result<Encoded, PublishError> {
     let start = out.len();
-    let encoded = encode::<E, T>(event, out, &Limits { max_event, retry: None })?;
+    let encoded = encode::<E, T>(event, out, &Limits { max_event, retry: None, end_id: None })?;
     if let Some(id) = encoded.id {
         let id = out.get(start + id.start..start + id.end).unwrap_or_default();
         return Err(PublishError::OwnId { id: String::from_utf8_lossy(id).into_owned() });

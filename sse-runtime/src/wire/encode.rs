@@ -14,6 +14,8 @@ pub(crate) struct Limits {
     /// A reconnection time to write into this block if it has none of its own. It does not count towards
     /// `max_event`: the sender did not ask for it.
     pub(crate) retry: Option<Duration>,
+    /// The id that an event gets which says that it is the last. It does not count either.
+    pub(crate) end_id: Option<&'static str>,
 }
 
 /// Where the parts of a written block are, counted from its first byte.
@@ -25,6 +27,8 @@ pub(crate) struct Encoded {
     pub(crate) name: Option<Range<usize>>,
     /// The `data:` lines with their line ends.
     pub(crate) data: Range<usize>,
+    /// The event says that it is the last of its stream.
+    pub(crate) terminal: bool,
     /// The length of the block with the blank line that ends it.
     pub(crate) len: usize,
 }
@@ -38,5 +42,5 @@ pub(crate) fn encode<E, T: Outgoing<E> + ?Sized>(
 ) -> Result<Encoded, EventError> {
     let mut writer = EventWriter::begin(out, limits.max_event);
     event.write(&mut writer)?;
-    writer.end(limits.retry)
+    writer.end(limits.retry, limits.end_id)
 }

@@ -16,6 +16,8 @@
 //! [HTML standard]: https://html.spec.whatwg.org/multipage/server-sent-events.html
 
 mod comment;
+#[doc(hidden)]
+pub mod derived;
 mod encode;
 mod error;
 mod event;
@@ -32,6 +34,7 @@ mod tests;
 mod writer;
 
 pub(crate) use comment::{KEEP_ALIVE, encode_comment};
+pub(crate) use derived::EventShape;
 pub(crate) use encode::{Encoded, Limits, encode};
 pub use error::EventError;
 pub use event::Event;

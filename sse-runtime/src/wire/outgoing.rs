@@ -5,9 +5,12 @@ use std::{borrow::Cow, sync::Arc};
 
 use serde::Serialize;
 
-use super::{Event, EventError, EventWriter, Message};
+use super::{Event, EventError, EventShape, EventWriter, Message};
 
 /// A type whose values are events, so that `Sse<Self>` sends them and nothing else.
+///
+/// [`#[derive(SseEvent)]`](derive@crate::SseEvent) implements it for what serde can serialize. By hand, for events of another
+/// form:
 ///
 /// ```
 /// use sse_runtime::{EventError, EventWriter, SseEvent};
@@ -35,7 +38,7 @@ use super::{Event, EventError, EventWriter, Message};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an event type",
     label = "`SseEvent` is not implemented for `{Self}`",
-    note = "implement `SseEvent` for `{Self}` (one method, which writes the name and the data), or use the untyped `Sse`"
+    note = "put `#[derive(serde::Serialize, sse_runtime::SseEvent)]` on `{Self}`, or use the untyped `Sse`"
 )]
 pub trait SseEvent {
     /// Writes this event's fields. What it writes becomes one event; if it fails or panics, nothing is sent.
@@ -44,6 +47,15 @@ pub trait SseEvent {
     ///
     /// What the [`EventWriter`] refused.
     fn write(&self, event: &mut EventWriter<'_>) -> Result<(), EventError>;
+
+    /// What is known of the events before there is one; for documents. The derive writes it.
+    #[doc(hidden)]
+    fn shapes() -> &'static [EventShape]
+    where
+        Self: Sized,
+    {
+        &[]
+    }
 }
 
 /// What `Sse<E>::send` takes: an `E`, and for the untyped stream also text and [`Event`]s.

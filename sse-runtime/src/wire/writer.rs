@@ -35,6 +35,7 @@ pub struct EventWriter<'a> {
     name: Option<Place>,
     data: Option<Place>,
     retry: bool,
+    terminal: bool,
     ended: bool,
 }
 
@@ -68,7 +69,7 @@ impl<'a> EventWriter<'a> {
     {
         let mut writer = EventWriter::begin(out, max);
         fields(&mut writer)?;
-        writer.end(None)?;
+        writer.end(None, None)?;
         Ok(())
     }
 
@@ -163,24 +164,49 @@ impl<'a> EventWriter<'a> {
         self.end_json(serialized, overflow)
     }
 
+    /// Says that this event is the last of its stream: nothing can be sent after it, and a client that has seen it and comes
+    /// back is told to stop, as after [`Sse::finish`](crate::Sse::finish). For that it gets an id of the runtime's, and must
+    /// have none of its own. On a topic it is an event like any other, whose name tells a client that it has seen the end.
+    pub fn terminal(&mut self) {
+        self.terminal = true;
+    }
+
     #[inline]
     pub(super) fn begin(out: &'a mut BytesMut, max: usize) -> Self {
         let start = out.len();
         let max = max.min(MAX_BLOCK);
-        Self { out, start, whole: start, max, id: None, name: None, data: None, retry: false, ended: false }
+        Self {
+            out,
+            start,
+            whole: start,
+            max,
+            id: None,
+            name: None,
+            data: None,
+            retry: false,
+            terminal: false,
+            ended: false,
+        }
     }
 
-    /// Ends the block. `retry` is written unless the event has a reconnection time of its own.
+    /// Ends the block. `retry` is written unless the event has a reconnection time of its own, `end_id` if it is terminal.
     #[inline]
-    pub(super) fn end(&mut self, retry: Option<Duration>) -> Result<Encoded, EventError> {
+    pub(super) fn end(
+        &mut self,
+        retry: Option<Duration>,
+        end_id: Option<&str>,
+    ) -> Result<Encoded, EventError> {
         if self.data.is_none() {
             self.data_lines(b"")?;
         }
         self.out.truncate(self.whole);
         if let Some(after) = retry {
             if !self.retry {
-                self.insert_retry(after);
+                self.insert_before_data(|writer| writer.retry_line(after));
             }
+        }
+        if self.terminal {
+            self.mark_end(end_id)?;
         }
         self.out.extend_from_slice(b"\n");
         self.ended = true;
@@ -188,6 +214,7 @@ impl<'a> EventWriter<'a> {
             id: self.id.map(Place::range),
             name: self.name.map(Place::range),
             data: self.data.map(Place::range).unwrap_or_default(),
+            terminal: self.terminal,
             len: self.out.len() - self.start,
         })
     }
@@ -295,10 +322,27 @@ impl<'a> EventWriter<'a> {
         self.whole = self.out.len();
     }
 
-    /// Writes the reconnection time where it belongs, before the data, although that is written already.
-    fn insert_retry(&mut self, after: Duration) {
+    /// Gives a terminal event the id that marks the end.
+    #[cold]
+    fn mark_end(&mut self, end_id: Option<&str>) -> Result<(), EventError> {
+        let Some(id) = end_id else { return Ok(()) };
+        if self.id.is_some() {
+            return Err(EventError::Repeated { field: "id" });
+        }
+        let line = self.insert_before_data(|writer| {
+            writer.out.extend_from_slice(b"id: ");
+            writer.out.extend_from_slice(id.as_bytes());
+            writer.out.extend_from_slice(b"\n");
+            writer.whole = writer.out.len();
+        });
+        self.id = Place::new(line + b"id: ".len(), line + b"id: ".len() + id.len());
+        Ok(())
+    }
+
+    /// Writes a line where it belongs, before the data, although that is written already. Returns where it is.
+    fn insert_before_data(&mut self, write: impl FnOnce(&mut Self)) -> usize {
         let before = self.whole;
-        self.retry_line(after);
+        write(self);
         let line = self.whole - before;
         let at = self.data.map_or(before - self.start, |data| data.range().start);
         if let Some(moved) = self.out.get_mut(self.start + at..) {
@@ -310,6 +354,7 @@ impl<'a> EventWriter<'a> {
                 Place::new(old.start + by, old.end + by)
             });
         }
+        at
     }
 }
 
@@ -324,8 +369,10 @@ impl Drop for EventWriter<'_> {
 
 const DATA: &[u8] = b"data: ";
 /// No block is larger, whatever the limit, so that its places can be noted.
-const MAX_BLOCK: usize = Place::MAX - MAX_RETRY_LINE;
+const MAX_BLOCK: usize = Place::MAX - MAX_RETRY_LINE - MAX_ID_LINE;
 /// The most that a signed 32-bit timer, such as JavaScript's, can wait, in milliseconds.
 const MAX_RETRY: u32 = i32::MAX.unsigned_abs();
 /// `retry: 2147483647\n`
 const MAX_RETRY_LINE: usize = 18;
+/// `id: `, the id, `\n`
+const MAX_ID_LINE: usize = 5 + crate::EventId::MAX_LEN;

@@ -9,7 +9,7 @@ use super::state::{Phase, State, wake};
 use crate::error::SendError;
 use crate::stream::hook::Hook;
 use crate::stream::words::{END, LastWord};
-use crate::wire::{EventError, Outgoing, SseEvent, encode, encode_comment};
+use crate::wire::{Encoded, EventError, Outgoing, SseEvent, encode, encode_comment};
 
 /// `send` waits while this many bytes are queued: enough for one large write, little enough for ten thousand streams.
 pub(super) const HIGH_WATER: usize = 32 * 1024;
@@ -102,8 +102,12 @@ impl Admitted<'_> {
         let limits = self.0.limits();
         let encoded = encode(event, &mut self.0.buffer, &limits)?;
         self.0.refuse_reserved(&encoded)?;
-        self.0.note_queued(&encoded);
-        self.commit();
+        if encoded.terminal {
+            self.commit_last(&encoded);
+        } else {
+            self.0.note_queued(&encoded);
+            self.commit();
+        }
         Ok(())
     }
 
@@ -115,8 +119,12 @@ impl Admitted<'_> {
         if !self.0.is_change(&encoded) {
             return Ok(false);
         }
-        self.0.note_queued(&encoded);
-        self.commit();
+        if encoded.terminal {
+            self.commit_last(&encoded);
+        } else {
+            self.0.note_queued(&encoded);
+            self.commit();
+        }
         Ok(true)
     }
 
@@ -124,14 +132,9 @@ impl Admitted<'_> {
         let name = self.0.meta.end.unwrap_or(END);
         let source = self.0.drain_source();
         self.0.say(&LastWord::End { name });
-        self.0.finished = true;
-        let follower = self.0.follower.take();
-        self.commit();
+        self.end();
         // Only now that the lock is free: a waker is foreign code.
         drop(source);
-        if let Some(follower) = follower {
-            follower.wake();
-        }
     }
 
     pub(crate) fn comment(mut self, text: &str) -> Result<(), SendError> {
@@ -148,5 +151,29 @@ impl Admitted<'_> {
     fn commit(mut self) {
         self.0.opened = true;
         wake(self.0);
+    }
+
+    /// The event just written is the last: what a topic has published until now comes before it.
+    #[cold]
+    fn commit_last(mut self, encoded: &Encoded) {
+        let start = self.0.buffer.len() - encoded.len;
+        let block = self.0.buffer.split_off(start);
+        let source = self.0.drain_source();
+        self.0.buffer.extend_from_slice(&block);
+        self.0.note_queued(encoded);
+        self.end();
+        // Only now that the lock is free: a waker is foreign code.
+        drop(source);
+    }
+
+    fn end(mut self) {
+        self.0.opened = true;
+        self.0.finished = true;
+        let follower = self.0.follower.take();
+        wake(self.0);
+        // Only now that the lock is free: a waker is foreign code.
+        if let Some(follower) = follower {
+            follower.wake();
+        }
     }
 }

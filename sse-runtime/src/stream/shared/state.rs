@@ -139,7 +139,11 @@ impl State {
 
     #[inline]
     pub(super) fn limits(&self) -> Limits {
-        Limits { max_event: self.meta.max_event, retry: if self.retry_due { self.meta.retry } else { None } }
+        Limits {
+            max_event: self.meta.max_event,
+            retry: if self.retry_due { self.meta.retry } else { None },
+            end_id: if self.meta.bare { None } else { Some(END_ID) },
+        }
     }
 
     pub(super) fn say_unless_bare(&mut self, word: &LastWord<'_>) {
@@ -161,8 +165,11 @@ impl State {
     #[inline]
     pub(super) fn refuse_reserved(&mut self, encoded: &Encoded) -> Result<(), EventError> {
         match &encoded.id {
-            None => Ok(()),
-            Some(id) => self.refuse_reserved_id(encoded.len, id.clone()),
+            // A terminal event has it from us, and none of its own.
+            Some(id) if !encoded.terminal || self.meta.bare => {
+                self.refuse_reserved_id(encoded.len, id.clone())
+            }
+            _ => Ok(()),
         }
     }
 

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 
 use super::{By, Event, EventWriter, Limits, encode, try_encode};
 
-const LIMITS: Limits = Limits { max_event: 100, retry: Some(Duration::from_secs(3)) };
+const LIMITS: Limits = Limits { max_event: 100, retry: Some(Duration::from_secs(3)), end_id: None };
 
 #[test]
 fn comes_before_the_data() {

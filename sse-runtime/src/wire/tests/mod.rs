@@ -17,7 +17,7 @@ use super::{
     encode,
 };
 
-const LIMITS: Limits = Limits { max_event: DEFAULT_MAX_EVENT, retry: None };
+const LIMITS: Limits = Limits { max_event: DEFAULT_MAX_EVENT, retry: None, end_id: None };
 const EARLIER: &str = "data: earlier\n\n";
 
 /// Encodes behind an earlier event, with the bytes that this added.

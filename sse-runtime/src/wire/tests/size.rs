@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use super::{AsJson, Event, EventError, LIMITS, Limits, encode, try_encode};
 
 fn at_most(max_event: usize) -> Limits {
-    Limits { max_event, retry: None }
+    Limits { max_event, retry: None, end_id: None }
 }
 
 #[test]
