@@ -4,6 +4,7 @@
 mod cable;
 mod chromium;
 mod htmx_dashboard;
+mod hypermedia;
 mod notifications;
 mod page;
 mod scores;

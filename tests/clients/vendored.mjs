@@ -5,6 +5,7 @@ import { gunzipSync } from "node:zlib";
 const files = {
   "htmx.min.js": "htmx.org/dist/htmx.min.js",
   "hx-sse.min.js": "htmx.org/dist/ext/hx-sse.min.js",
+  "turbo.es2017-esm.js": "@hotwired/turbo/dist/turbo.es2017-esm.js",
 };
 
 for (const [ours, theirs] of Object.entries(files)) {
