@@ -5,6 +5,8 @@ mod ai_ui;
 mod cable;
 mod chromium;
 mod docs;
+mod htmx_dashboard;
+mod hypermedia;
 mod notifications;
 mod page;
 #[path = "../sample.rs"]
@@ -12,6 +14,7 @@ mod sample;
 mod scores;
 mod sse_client;
 mod stocks;
+mod tls_h2;
 
 use std::time::{Duration, Instant};
 

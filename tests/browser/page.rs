@@ -89,8 +89,20 @@ impl Page {
     /// The requests for addresses that contain `part`, in order: the status of each response, `None`
     /// while there is none.
     pub(crate) fn requests(&self, part: &str) -> Vec<Option<u64>> {
-        let events = self.devtools.events();
-        let events = events.borrow();
+        self.requests_in(&self.devtools.events().borrow(), part)
+    }
+
+    /// Waits until there were `count` requests for addresses that contain `part`, and each has its response.
+    pub(crate) async fn wait_for_responses(&self, part: &str, count: usize) {
+        let mut events = self.devtools.events();
+        let all = events.wait_for(|events| {
+            let requests = self.requests_in(events, part);
+            requests.len() >= count && requests.iter().all(Option::is_some)
+        });
+        within_limit(part, all).await.expect("Chromium is connected");
+    }
+
+    fn requests_in(&self, events: &[Value], part: &str) -> Vec<Option<u64>> {
         let mine = |method: &'static str| {
             let of_this_tab = events.iter().filter(|event| event["sessionId"] == self.session.as_str());
             of_this_tab.filter(move |event| event["method"] == method).map(|event| &event["params"])

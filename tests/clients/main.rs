@@ -3,10 +3,12 @@
 mod ai_ui;
 mod anthropic;
 mod hey_api;
+mod mcp;
 mod openai;
 #[path = "../sample.rs"]
 mod sample;
 mod sse_client;
+mod vendored;
 
 use serde_json::Value;
 use sse_tests::Example;
