@@ -1,7 +1,7 @@
 //! MCP: tools for language models beside routes for people, in one program.
 //!
 //! ```text
-//! cargo run --example mcp
+//! cargo run --example mcp --features mcp
 //! curl -N http://127.0.0.1:3000/work
 //! ```
 //!

@@ -1,7 +1,7 @@
 //! TLS and HTTP/2: a hundred streams of one page over one TCP connection, where HTTP/1.1 stops at six.
 //!
 //! ```text
-//! cargo run --example tls_h2
+//! cargo run --example tls_h2 --features tls
 //! curl -N --insecure https://127.0.0.1:3443/ticks
 //! ```
 //!

@@ -186,7 +186,14 @@ fn built() -> &'static HashMap<String, PathBuf> {
     BUILT.get_or_init(|| {
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let output = process::Command::new(cargo)
-            .args(["build", "--quiet", "--workspace", "--examples", "--message-format=json"])
+            .args([
+                "build",
+                "--quiet",
+                "--workspace",
+                "--all-features",
+                "--examples",
+                "--message-format=json",
+            ])
             .args(["--profile", &profile()])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .stderr(Stdio::inherit())
