@@ -54,7 +54,7 @@ const cases = {
   },
 
   async timeout() {
-    await failure(() => client.messages.create(ask(words(1000)), { timeout: 1000 }));
+    await failure(() => client.messages.create(ask(words(1000)), { timeout: 2000 }));
   },
 
   async errors() {

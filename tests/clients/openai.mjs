@@ -51,7 +51,7 @@ const cases = {
   },
 
   async timeout() {
-    await failure(() => client.chat.completions.create(ask(words(1000)), { timeout: 1000 }));
+    await failure(() => client.chat.completions.create(ask(words(1000)), { timeout: 2000 }));
   },
 
   async errors() {
