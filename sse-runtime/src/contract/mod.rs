@@ -34,7 +34,7 @@ pub use probes::DescribeArgument;
 /// What the expansion of `operation!` brings into scope.
 pub mod questions {
     pub use super::probes::{
-        ArgumentByDefault, ArgumentByLibrary, ArgumentByUser, EventsByDefault, EventsByLibrary,
+        ArgumentByDefault, ArgumentByLibrary, ArgumentByUser, EventsByDefault, EventsByLibrary, EventsByName,
         OutcomeByDefault, OutcomeByLibrary, ParameterByDefault, ParameterByLibrary, Probe,
     };
 }

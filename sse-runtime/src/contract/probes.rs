@@ -176,7 +176,7 @@ pub trait EventsByLibrary {
     fn events(&self, operation: &mut Operation);
 }
 
-impl<E: SseEvent + ToSchema> EventsByLibrary for &Probe<Sse<E>> {
+impl<E: SseEvent + ToSchema> EventsByLibrary for &&Probe<Sse<E>> {
     fn events(&self, operation: &mut Operation) {
         let events = Events::described::<E>(operation.components());
         operation.set_events(events);
@@ -185,14 +185,24 @@ impl<E: SseEvent + ToSchema> EventsByLibrary for &Probe<Sse<E>> {
 
 /// Of all others at most the names are known.
 #[allow(missing_docs)]
+pub trait EventsByName {
+    fn events(&self, operation: &mut Operation);
+}
+
+impl<E: SseEvent> EventsByName for &Probe<Sse<E>> {
+    fn events(&self, operation: &mut Operation) {
+        operation.set_events(Events::named::<E>());
+    }
+}
+
+/// What is no handle was reported elsewhere.
+#[allow(missing_docs)]
 pub trait EventsByDefault {
     fn events(&self, operation: &mut Operation);
 }
 
-impl<E: SseEvent> EventsByDefault for Probe<Sse<E>> {
-    fn events(&self, operation: &mut Operation) {
-        operation.set_events(Events::named::<E>());
-    }
+impl<T> EventsByDefault for Probe<T> {
+    fn events(&self, _: &mut Operation) {}
 }
 
 /// An error that says which responses it becomes.

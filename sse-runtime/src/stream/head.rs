@@ -125,6 +125,8 @@ impl<E> Sse<E> {
 
     /// Answers the request with an ordinary response in place of a stream: the JSON, say, that a client of a foreign
     /// protocol asks for with `"stream": false`. It leaves when the handler returns `Ok`; nothing can be sent any more.
+    /// A handler that thinks for longer than the route's `open_after` (1 s) first needs a longer one, or `open_after = "off"`:
+    /// after that, the head of a stream is out.
     ///
     /// ```
     /// use axum::Json;
