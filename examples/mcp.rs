@@ -24,9 +24,7 @@ use rmcp::{
     },
 };
 use serde::{Deserialize, Serialize};
-use sse_runtime::{
-    Hub, PublishError, Result, Shutdown, Sse, SseEvent, Topic, listen, routes, serve, sse_route,
-};
+use sse_runtime::{Hub, Result, Shutdown, Sse, SseEvent, Topic, listen, routes, serve, sse_route};
 use tokio::task::spawn_blocking;
 
 /// What the tools are at, for people.
@@ -87,19 +85,23 @@ impl Tools {
         while looked_at < below {
             let step = looked_at..below.min(looked_at.saturating_add(Self::STEP));
             looked_at = step.end;
-            found += spawn_blocking(|| primes(step)).await.map_err(internal)?;
+            found += spawn_blocking(|| primes(step)).await.map_err(|error| internal(&error))?;
 
             self.tell(Work::Progress { below, looked_at, found }).await?;
             if let Some(token) = &token {
                 let progress = ProgressNotificationParam::new(token.clone(), looked_at.into());
-                context.peer.notify_progress(progress.with_total(below.into())).await.map_err(internal)?;
+                context
+                    .peer
+                    .notify_progress(progress.with_total(below.into()))
+                    .await
+                    .map_err(|error| internal(&error))?;
             }
         }
         Ok(found)
     }
 
     async fn tell(&self, work: Work) -> Result<(), ErrorData> {
-        self.work.publish(work).await.map(|_| ()).map_err(|error: PublishError| internal(error))
+        self.work.publish(work).await.map(|_| ()).map_err(|error| internal(&error))
     }
 }
 
@@ -110,13 +112,13 @@ impl ServerHandler for Tools {
     }
 }
 
-fn internal(error: impl ToString) -> ErrorData {
+fn internal(error: &impl ToString) -> ErrorData {
     ErrorData::internal_error(error.to_string(), None)
 }
 
 /// How many primes there are in a range, the slow way.
 fn primes(range: Range<u32>) -> u32 {
-    let is_prime = |n: &u32| *n >= 2 && (2..=n.isqrt()).all(|divisor| n % divisor != 0);
+    let is_prime = |n: &u32| *n >= 2 && (2..=n.isqrt()).all(|divisor| !n.is_multiple_of(divisor));
     range.filter(is_prime).map(|_| 1).sum()
 }
 
