@@ -181,6 +181,8 @@ async fn work(id: u64, of: u32, tell: watch::Sender<JobEvent>) {
         sleep(STEP).await;
         tell.send_replace(JobEvent::Progress { pages, of });
     }
+    // The binding.
+    sleep(STEP).await;
     tell.send_replace(JobEvent::Done { url: format!("/jobs/{id}/report") });
 }
 

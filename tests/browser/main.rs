@@ -7,6 +7,7 @@ mod chromium;
 mod docs;
 mod htmx_dashboard;
 mod hypermedia;
+mod job_progress;
 mod notifications;
 mod page;
 #[path = "../sample.rs"]

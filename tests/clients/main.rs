@@ -3,6 +3,7 @@
 mod ai_ui;
 mod anthropic;
 mod hey_api;
+mod job_progress;
 mod mcp;
 mod openai;
 #[path = "../sample.rs"]

@@ -1,6 +1,6 @@
 // Generates a typed client from an OpenAPI document, compiles a program that uses it, and runs that.
 //
-//     node hey_api/main.mjs http://127.0.0.1:3000/openapi.client.json
+//     node hey_api/main.mjs http://127.0.0.1:3000/openapi.client.json [consumer.ts]
 //
 // What a user types is the first command alone: npx @hey-api/openapi-ts -i <address> -o <folder>
 
@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const [address] = process.argv.slice(2);
+const [address, consumer = "consumer.ts"] = process.argv.slice(2);
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "hey-api-"));
 
@@ -25,9 +25,9 @@ try {
   const packages = here("../node_modules");
   const generator = join(packages, "@hey-api/openapi-ts/bin/run.js");
   run(generator, "-i", address, "-o", "client", "--silent", "--no-log-file");
-  for (const file of ["consumer.ts", "tsconfig.json"]) copyFileSync(here(file), join(folder, file));
+  for (const file of [consumer, "tsconfig.json"]) copyFileSync(here(file), join(folder, file));
   run(join(packages, "typescript/bin/tsc"), "--project", ".");
-  run(join(folder, "out/consumer.js"));
+  run(join(folder, "out", consumer.replace(/ts$/, "js")));
 } finally {
   rmSync(folder, { recursive: true });
 }
