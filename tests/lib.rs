@@ -10,7 +10,7 @@ mod socket;
 
 pub use client_program::{node, python};
 pub use example::Example;
-pub use socket::{Event, Response, get, get_with, post};
+pub use socket::{Event, Response, get, get_with, post, post_json};
 
 /// How long anything may take before the test that waits for it fails.
 pub const LIMIT: Duration = Duration::from_secs(30);

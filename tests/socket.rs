@@ -51,10 +51,27 @@ pub async fn get_with(address: SocketAddr, path: &str, headers: &[(&str, &str)])
 /// # Panics
 /// As [`get`].
 pub async fn post(address: SocketAddr, path: &str, headers: &[(&str, &str)], form: &str) -> Response {
-    let length = form.len().to_string();
-    let kind = ("content-type", "application/x-www-form-urlencoded");
-    let headers = [headers, &[kind, ("content-length", &length)]].concat();
-    request(address, &format!("POST {path}"), &headers, form).await
+    post_as("application/x-www-form-urlencoded", address, path, headers, form).await
+}
+
+/// Sends JSON, or what ought to be JSON, and reads the head of the response.
+///
+/// # Panics
+/// As [`get`].
+pub async fn post_json(address: SocketAddr, path: &str, headers: &[(&str, &str)], json: &str) -> Response {
+    post_as("application/json", address, path, headers, json).await
+}
+
+async fn post_as(
+    kind: &str,
+    address: SocketAddr,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Response {
+    let length = body.len().to_string();
+    let headers = [headers, &[("content-type", kind), ("content-length", &length)]].concat();
+    request(address, &format!("POST {path}"), &headers, body).await
 }
 
 async fn request(address: SocketAddr, line: &str, headers: &[(&str, &str)], body: &str) -> Response {
@@ -96,6 +113,11 @@ impl Response {
     pub fn status(&self) -> u16 {
         let code = self.head.split(' ').nth(1).expect("a status line has a code");
         code.parse().unwrap_or_else(|_| panic!("no status code in {:?}", self.head))
+    }
+
+    /// The status line and the headers, as they came, without the one that tells the time.
+    pub fn head(&self) -> Vec<&str> {
+        self.head.lines().filter(|line| !line.starts_with("date: ")).collect()
     }
 
     /// A response header, by its lower-case name.

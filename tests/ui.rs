@@ -1,11 +1,11 @@
-//! What the compiler says about mistakes with `#[sse_route]`, kept word for word. See `ui/README.md`.
+//! What the compiler says about mistakes with `#[sse_route]` and `#[derive(SseEvent)]`, kept word for word. See `ui/README.md`.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-const TOPICS: [&str; 6] = ["attribute", "path", "signature", "arguments", "types", "usage"];
+const TOPICS: [&str; 7] = ["attribute", "path", "signature", "arguments", "types", "usage", "events"];
 
 #[test]
 fn mistakes_are_explained_and_correct_code_compiles() {

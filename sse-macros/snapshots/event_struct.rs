@@ -2,7 +2,7 @@
 impl<'a, T: Copy> crate::sse::SseEvent for Reading<'a, T>
 where
     T: Sized,
-    Self: crate::sse::__private::Serialize,
+    Self: crate::sse::__private::Data,
 {
     fn write(
         &self,

@@ -89,8 +89,12 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(any(feature = "client", feature = "openapi"))]
+mod asset;
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "openapi")]
+mod contract;
 pub mod engine;
 mod error;
 pub mod guide;
@@ -103,6 +107,8 @@ pub mod testing;
 mod topic;
 pub mod wire;
 
+#[cfg(feature = "openapi")]
+pub use contract::{Api, DescribeArgument};
 pub use error::{Error, PublicMessage, Result, SendError};
 pub use http::StatusCode;
 pub use lifecycle::Shutdown;
@@ -126,18 +132,61 @@ pub use sse_macros::SseEvent;
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+#[cfg(feature = "openapi")]
+pub use utoipa;
+
+/// Beside a handler's route, what documents say of it.
+#[cfg(feature = "openapi")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __operation {
+    () => {
+        pub fn operation() -> $crate::__private::Operation {
+            ::core::unreachable!()
+        }
+    };
+    (
+        name: $name:literal, docs: [$($doc:expr),*], deprecated: $deprecated:literal, methods: [$($method:literal),*],
+        parameters: [$($parameter:literal: $parameter_type:ty,)*], arguments: [$($argument:ty,)*],
+        handle: $handle:ty, output: $output:ty,
+    ) => {
+        #[doc(hidden)]
+        pub fn operation() -> $crate::__private::Operation {
+            #[allow(unused_imports)]
+            use $crate::__private::questions::*;
+            #[allow(unused_mut)]
+            let mut operation =
+                $crate::__private::Operation::new(Self::__META, $name, &[$($method),*], &[$($doc),*], $deprecated);
+            $((&&&Probe::<$parameter_type>::NEW).parameter(&mut operation, $parameter);)*
+            $((&&&Probe::<$argument>::NEW).argument(&mut operation);)*
+            (&&&Probe::<$handle>::NEW).events(&mut operation);
+            (&&&Probe::<$output>::NEW).outcome(&mut operation);
+            operation
+        }
+    };
+}
+
+#[cfg(not(feature = "openapi"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __operation {
+    ($($described:tt)*) => {};
+}
+
 /// What expansions of the macros call. Not for use by hand; it changes without notice.
 #[doc(hidden)]
 pub mod __private {
     pub use axum::Router;
     pub use axum::routing::MethodFilter;
     pub use core::time::Duration;
-    pub use serde::Serialize;
 
+    pub use crate::__operation as operation;
+    #[cfg(feature = "openapi")]
+    pub use crate::contract::{Operation, questions};
     pub use crate::route::{
         Failure, Handle, HeadArgument, HeadArguments, LastArgument, Outcome, Params, PathArgument, Rejection,
         Stream, route, stub,
     };
     pub use crate::stream::{HandlerFuture, Meta, Slow};
-    pub use crate::wire::derived::{EventShape, id, name, retry, terminal};
+    pub use crate::wire::derived::{Data, EventShape, id, name, retry, terminal};
 }

@@ -49,9 +49,19 @@ pub(crate) struct Chromium {
 
 impl Chromium {
     pub(crate) async fn launch() -> Self {
+        Self::launch_with(&[]).await
+    }
+
+    /// One that takes any certificate, as a user does who clicks the warning away.
+    pub(crate) async fn launch_trusting() -> Self {
+        Self::launch_with(&["--ignore-certificate-errors"]).await
+    }
+
+    async fn launch_with(flags: &[&str]) -> Self {
         let profile = tempfile::tempdir().expect("a folder for the profile");
         let mut child = Command::new(program())
             .args(FLAGS)
+            .args(flags)
             .arg(format!("--user-data-dir={}", profile.path().display()))
             // What a killed browser leaves behind is then removed with the profile.
             .env("TMPDIR", profile.path())

@@ -1,13 +1,20 @@
 //! The examples in a real browser: what its `EventSource` makes of our streams, of a restart, of the end
 //! and of a closed tab.
 
+mod ai_ui;
 mod cable;
 mod chromium;
+mod docs;
+mod htmx_dashboard;
+mod hypermedia;
 mod notifications;
 mod page;
+#[path = "../sample.rs"]
+mod sample;
 mod scores;
 mod sse_client;
 mod stocks;
+mod tls_h2;
 
 use std::time::{Duration, Instant};
 

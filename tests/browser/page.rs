@@ -89,8 +89,20 @@ impl Page {
     /// The requests for addresses that contain `part`, in order: the status of each response, `None`
     /// while there is none.
     pub(crate) fn requests(&self, part: &str) -> Vec<Option<u64>> {
-        let events = self.devtools.events();
-        let events = events.borrow();
+        self.requests_in(&self.devtools.events().borrow(), part)
+    }
+
+    /// Waits until there were `count` requests for addresses that contain `part`, and each has its response.
+    pub(crate) async fn wait_for_responses(&self, part: &str, count: usize) {
+        let mut events = self.devtools.events();
+        let all = events.wait_for(|events| {
+            let requests = self.requests_in(events, part);
+            requests.len() >= count && requests.iter().all(Option::is_some)
+        });
+        within_limit(part, all).await.expect("Chromium is connected");
+    }
+
+    fn requests_in(&self, events: &[Value], part: &str) -> Vec<Option<u64>> {
         let mine = |method: &'static str| {
             let of_this_tab = events.iter().filter(|event| event["sessionId"] == self.session.as_str());
             of_this_tab.filter(move |event| event["method"] == method).map(|event| &event["params"])
@@ -103,6 +115,21 @@ impl Page {
                 own.and_then(|response| response["response"]["status"].as_u64())
             })
             .collect()
+    }
+
+    /// The addresses of all requests so far, in order.
+    pub(crate) fn requested(&self) -> Vec<String> {
+        let events = self.devtools.events();
+        let events = events.borrow();
+        let of_this_tab = events.iter().filter(|event| event["sessionId"] == self.session.as_str());
+        let sent = of_this_tab.filter(|event| event["method"] == "Network.requestWillBeSent");
+        sent.filter_map(|event| event["params"]["request"]["url"].as_str()).map(str::to_owned).collect()
+    }
+
+    /// Gives the tab another size than the small one of a browser that nobody sees.
+    pub(crate) async fn resize(&self, width: u32, height: u32) {
+        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.command("Emulation.setDeviceMetricsOverride", size).await;
     }
 
     /// Shows the tab. One that is not shown runs its scripts, but paints nothing.

@@ -75,7 +75,7 @@ fn implement(events: &Events<'_>, root: &TokenStream, items: &TokenStream) -> To
         || clause.to_token_stream(),
         |_| {
             let predicates = clause.map(|clause| &clause.predicates).into_iter().flatten();
-            quote_spanned!(span=> where #(#predicates,)* Self: #root::__private::Serialize)
+            quote_spanned!(span=> where #(#predicates,)* Self: #root::__private::Data)
         },
     );
     quote_spanned! {span=>

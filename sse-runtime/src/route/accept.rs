@@ -32,7 +32,8 @@ pub(crate) fn accepts_event_stream(headers: &HeaderMap) -> bool {
     !asked || best.is_some_and(|(_, accepted)| accepted)
 }
 
-fn is_zero_weight(parameter: &str) -> bool {
+/// Whether a parameter is the weight that refuses what it stands behind, `q=0`.
+pub(crate) fn is_zero_weight(parameter: &str) -> bool {
     let Some((name, weight)) = parameter.split_once('=') else { return false };
     name.trim().eq_ignore_ascii_case("q") && weight.trim().parse::<f32>().is_ok_and(|weight| weight <= 0.0)
 }

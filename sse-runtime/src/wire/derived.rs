@@ -3,6 +3,8 @@
 use std::fmt::{self, Display, Write as _};
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::{EventError, EventId, EventWriter};
 
 /// What is known of an event type's values without having one.
@@ -62,6 +64,13 @@ pub fn id<T: EventIdField>(event: &mut EventWriter<'_>, id: &T) -> Result<(), Ev
     // It is too long, which the error says with the whole of it in view.
     event.id(&id.to_string())
 }
+
+/// What serde can write. Under a name of ours, because the compiler would show serde's trait by the path that an expansion
+/// names it by.
+pub trait Data: Serialize {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize> Data for T {}
 
 /// A field that `#[sse(id = "..")]` names.
 #[diagnostic::on_unimplemented(

@@ -1,0 +1,97 @@
+//! The documentation page: what it shows of a stream's events, that "Test Request" shows them one by one as they
+//! arrive, and that it asks no other machine for anything.
+
+use serde_json::json;
+
+use crate::{
+    chromium::Chromium,
+    page::Page,
+    sample::{self, Steps},
+};
+
+/// Notes where the page's policy keeps it from going, which is then not among its requests. (A library in Scalar
+/// probes whether it may compile code. It may not, and does without.)
+const NOTE_VIOLATIONS: &str = "violations = [];
+    document.addEventListener('securitypolicyviolation', ({ blockedURI }) => {
+        if (blockedURI !== 'eval') violations.push(blockedURI);
+    })";
+
+/// What is in sight, by what it is and says.
+const IN_SIGHT: &str = "inSight = (kind, text) => [...document.querySelectorAll(kind)]
+    .find(element => element.checkVisibility() && element.innerText.trim().startsWith(text)); null";
+
+/// The names of the fields that are shown, of parameters, responses and events.
+const FIELDS: &str = "[...document.querySelectorAll('.property-name')].map(name => name.innerText)";
+
+/// The stream as it is shown by "Test Request".
+const RECEIVED: &str = "document.querySelector('[role=dialog] .whitespace-pre-wrap')?.innerText ?? ''";
+
+/// The page of the sample, as on a desk.
+async fn open(chromium: &Chromium) -> (Page, Steps, String) {
+    let (address, steps) = sample::start().await;
+    let origin = format!("http://{address}/");
+    let page = chromium.open_after(NOTE_VIOLATIONS, &format!("{origin}docs")).await;
+    page.resize(1500, 1200).await;
+    page.run(IN_SIGHT).await;
+    page.wait_until("inSight('button', 'Test Request') !== undefined").await;
+    (page, steps, origin)
+}
+
+/// Every request of the page was to its own server, and it tried no other.
+async fn asked_nobody_else(page: &Page, origin: &str) {
+    let asked = page.requested();
+    let others: Vec<_> =
+        asked.iter().filter(|url| !url.starts_with(origin) && !url.starts_with("data:")).collect();
+    assert!(others.is_empty(), "{others:#?}");
+    for part in ["docs", "docs/scalar-", "openapi.json"] {
+        assert!(asked.iter().any(|url| url.starts_with(&format!("{origin}{part}"))), "{part} of {asked:#?}");
+    }
+    assert_eq!(page.run("violations").await, json!([]));
+}
+
+#[tokio::test]
+async fn the_page_shows_the_fields_of_each_event_and_of_its_payload() {
+    let chromium = Chromium::launch().await;
+    let (page, _steps, origin) = open(&chromium).await;
+    assert_eq!(page.run("document.title").await, "Jobs");
+    page.wait_until("inSight('button', 'One of\\n·\\nprogress') !== undefined").await;
+    let around = |event: &[&'static str]| {
+        [&["id", "Last-Event-ID", "200", "event", "data"], event, &["id", "204", "400", "406"]].concat()
+    };
+    let progress = around(&["percent", "step", "type"]);
+    assert_eq!(page.run(FIELDS).await, json!(progress));
+    assert_eq!(page.run("inSight('p', 'How far the job is.') !== undefined").await, true);
+
+    page.run("inSight('button', 'One of').click()").await;
+    page.wait_until("inSight('[role=option]', 'done') !== undefined").await;
+    assert_eq!(
+        page.run("[...document.querySelectorAll('[role=option]')].map(option => option.innerText)").await,
+        json!(["progress", "done", "SseRuntimeEvent"])
+    );
+    page.run("inSight('[role=option]', 'done').click()").await;
+    page.wait_until("inSight('p', 'The stream ends with this event.') !== undefined").await;
+    let done = around(&["url", "type"]);
+    assert_eq!(page.run(FIELDS).await, json!(done));
+    asked_nobody_else(&page, &origin).await;
+}
+
+#[tokio::test]
+async fn a_request_from_the_page_shows_each_event_when_it_is_sent() {
+    let chromium = Chromium::launch().await;
+    let (page, steps, origin) = open(&chromium).await;
+    page.run("inSight('button', 'Test Request').click()").await;
+    let value = "inSight('[contenteditable][data-placeholder=Value]', '')";
+    page.wait_until(&format!("{value} !== undefined")).await;
+    page.run(&format!("{value}.focus(); document.execCommand('insertText', false, '7')")).await;
+    page.run("inSight('button', 'Send').click()").await;
+
+    // The handler waits for each step: what is shown of the first event is there before the second exists.
+    for (sent, newest) in [(1, r#""percent":25"#), (2, r#""percent":75"#), (3, r#""url":"/results/7""#)] {
+        steps.allow(1);
+        page.wait_until(&format!("({RECEIVED}).includes('{newest}')")).await;
+        let events = page.run(&format!("({RECEIVED}).match(/^event: /mg).length")).await;
+        assert_eq!(events, sent, "{}", page.run(RECEIVED).await);
+    }
+    assert_eq!(page.requests("/jobs/"), [Some(200)]);
+    asked_nobody_else(&page, &origin).await;
+}

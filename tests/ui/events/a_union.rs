@@ -1,0 +1,8 @@
+use sse_runtime::SseEvent;
+
+#[derive(SseEvent)]
+union JobEvent {
+    percent: u8,
+}
+
+fn main() {}

@@ -1,0 +1,7 @@
+use serde::Serialize;
+use sse_runtime::SseEvent;
+
+#[derive(Serialize, SseEvent)]
+enum JobEvent {}
+
+fn main() {}
