@@ -94,7 +94,10 @@ export interface Options<E> {
   /** Names of events whose data is text; `true`: of all. The data of all others is JSON. */
   text?: true | readonly TextName<E>[];
 
-  /** One connection for all tabs; `"live"`: late tabs begin in the middle, with what comes next. Default: `false`. */
+  /**
+   * One connection for all tabs with the same address and options: both have to tell users apart, cookies do not.
+   * `"live"`: late tabs begin in the middle, with what comes next. Default: `false`.
+   */
   share?: boolean | "live";
   /** Default: `GET`. */
   method?: string;
