@@ -1,5 +1,4 @@
-//! A small application whose one stream is described by an OpenAPI document: what pages and generators of clients are
-//! tried on.
+//! A small application that documents its one stream: what the page and generators of clients are tried on.
 //!
 //! Its handler sends an event for each step that the test allows. So what a client shows of a stream that is still
 //! open is what it got, and not what it will show in the end.
@@ -7,15 +6,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    extract::State,
-    http::{StatusCode, header::CONTENT_TYPE},
-    routing::get,
-};
+use axum::{Router, extract::State};
 use serde::Serialize;
-use sse_runtime::{Error, Result, Sse, SseEvent, routes, serve, sse_route};
+use sse_runtime::{Api, Error, Result, Sse, SseEvent, StatusCode, api, serve, sse_route};
 use tokio::{net::TcpListener, sync::Semaphore};
+use utoipa::ToSchema;
 
 /// How many events may be sent.
 #[derive(Clone)]
@@ -31,14 +26,24 @@ impl Steps {
     }
 }
 
-/// What `openapi/sample.json` says of the stream.
-#[derive(Serialize, SseEvent)]
+/// What a job tells of itself.
+#[derive(Serialize, SseEvent, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum JobEvent {
+    /// How far the job is.
     #[sse(id = "percent")]
-    Progress { percent: u32, step: &'static str },
+    Progress {
+        /// From 0 to 100.
+        percent: u32,
+        /// What is being done.
+        step: &'static str,
+    },
+    /// The job is done.
     #[sse(terminal)]
-    Done { url: String },
+    Done {
+        /// Where the result is.
+        url: String,
+    },
 }
 
 /// Streams the progress of one job.
@@ -56,17 +61,15 @@ async fn job_events(sse: Sse<JobEvent>, id: u64, State(steps): State<Steps>) -> 
     Ok(())
 }
 
+/// The stream and its documents.
+pub(crate) fn api() -> Api<Steps> {
+    api![job_events].title("Jobs")
+}
+
 /// Starts it on a free port.
 pub(crate) async fn start() -> (SocketAddr, Steps) {
     let steps = Steps(Arc::new(Semaphore::new(0)));
-    let document =
-        |text: &'static str| get(move || async move { ([(CONTENT_TYPE, "application/json")], text) });
-    let app: Router = Router::new()
-        .route("/openapi.json", document(include_str!("openapi/sample.json")))
-        .route("/openapi.client.json", document(include_str!("openapi/sample.client.json")))
-        .merge(sse_runtime::__private::docs_page("/docs", "/openapi.json", "Jobs"))
-        .merge(routes![job_events])
-        .with_state(steps.clone());
+    let app: Router = Router::from(api()).with_state(steps.clone());
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     tokio::spawn(async move { serve(listener, app).await });

@@ -23,6 +23,23 @@ pub(crate) enum r#async {}
 #[allow(unused_variables)]
 #[allow(deprecated)]
 impl r#async {
+    #[doc(hidden)]
+    pub const __META: &'static crate::sse::__private::Meta = &crate::sse::__private::Meta::new(
+            ::core::concat!(::core::module_path!(), "::async"),
+            "/jobs/{id}/{match}",
+        )
+        .methods(
+            crate::sse::__private::MethodFilter::GET
+                .or(crate::sse::__private::MethodFilter::POST),
+        )
+        .keep_alive(::core::option::Option::None)
+        .open_after(
+            ::core::option::Option::Some(crate::sse::__private::Duration::from_secs(0)),
+        )
+        .retry(crate::sse::__private::Duration::from_millis(1500))
+        .end("end")
+        .max_event(65536)
+        .slow(crate::sse::__private::Slow::Skip);
     pub fn route<__S, __M>() -> crate::sse::Route<__S>
     where
         __S: ::core::clone::Clone + ::core::marker::Send + ::core::marker::Sync
@@ -31,24 +48,6 @@ impl r#async {
         State<Jobs>: crate::sse::__private::HeadArgument<__S>,
         Json<Order>: crate::sse::__private::LastArgument<__S, __M>,
     {
-        static __META: crate::sse::__private::Meta = crate::sse::__private::Meta::new(
-                ::core::concat!(::core::module_path!(), "::async"),
-                "/jobs/{id}/{match}",
-            )
-            .methods(
-                crate::sse::__private::MethodFilter::GET
-                    .or(crate::sse::__private::MethodFilter::POST),
-            )
-            .keep_alive(::core::option::Option::None)
-            .open_after(
-                ::core::option::Option::Some(
-                    crate::sse::__private::Duration::from_secs(0),
-                ),
-            )
-            .retry(crate::sse::__private::Duration::from_millis(1500))
-            .end("end")
-            .max_event(65536)
-            .slow(crate::sse::__private::Slow::Skip);
         fn __call(
             __stream: crate::sse::__private::Stream,
             __params: &crate::sse::__private::Params,
@@ -83,6 +82,12 @@ impl r#async {
                 ),
             )
         }
-        crate::sse::__private::route(&__META, __call)
+        crate::sse::__private::route(Self::__META, __call)
+    }
+    crate::sse::__private::operation! {
+        name : "async", docs : [r" Streams one job."], deprecated : true, methods :
+        ["GET", "POST"], parameters : ["id" : u64, "match" : String,], arguments : [State
+        < Jobs >, Json < Order >,], handle : Sse < JobEvent >, output : Result < (),
+        AppError >,
     }
 }

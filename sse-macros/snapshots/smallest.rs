@@ -5,6 +5,11 @@ async fn ticks(sse: Sse) {
 #[allow(non_camel_case_types)]
 enum ticks {}
 impl ticks {
+    #[doc(hidden)]
+    pub const __META: &'static ::sse_runtime::__private::Meta = &::sse_runtime::__private::Meta::new(
+        ::core::concat!(::core::module_path!(), "::ticks"),
+        "/ticks",
+    );
     pub fn route<__S, __M>() -> ::sse_runtime::Route<__S>
     where
         __S: ::core::clone::Clone + ::core::marker::Send + ::core::marker::Sync
@@ -12,10 +17,6 @@ impl ticks {
         __M: 'static,
         (): ::sse_runtime::__private::LastArgument<__S, __M>,
     {
-        static __META: ::sse_runtime::__private::Meta = ::sse_runtime::__private::Meta::new(
-            ::core::concat!(::core::module_path!(), "::ticks"),
-            "/ticks",
-        );
         fn __call(
             __stream: ::sse_runtime::__private::Stream,
             _: &::sse_runtime::__private::Params,
@@ -31,6 +32,10 @@ impl ticks {
                 ),
             )
         }
-        ::sse_runtime::__private::route(&__META, __call)
+        ::sse_runtime::__private::route(Self::__META, __call)
+    }
+    ::sse_runtime::__private::operation! {
+        name : "ticks", docs : [], deprecated : false, methods : ["GET"], parameters :
+        [], arguments : [], handle : Sse, output : (),
     }
 }

@@ -87,7 +87,9 @@
 
 #![forbid(unsafe_code)]
 
-#[cfg(feature = "docs")]
+#[cfg(feature = "openapi")]
+mod asset;
+#[cfg(feature = "openapi")]
 mod contract;
 pub mod engine;
 mod error;
@@ -101,6 +103,8 @@ pub mod testing;
 mod topic;
 pub mod wire;
 
+#[cfg(feature = "openapi")]
+pub use contract::{Api, DescribeArgument};
 pub use error::{Error, PublicMessage, Result, SendError};
 pub use http::StatusCode;
 pub use lifecycle::Shutdown;
@@ -124,6 +128,47 @@ pub use sse_macros::SseEvent;
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+#[cfg(feature = "openapi")]
+pub use utoipa;
+
+/// Beside a handler's route, what documents say of it.
+#[cfg(feature = "openapi")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __operation {
+    () => {
+        pub fn operation() -> $crate::__private::Operation {
+            ::core::unreachable!()
+        }
+    };
+    (
+        name: $name:literal, docs: [$($doc:expr),*], deprecated: $deprecated:literal, methods: [$($method:literal),*],
+        parameters: [$($parameter:literal: $parameter_type:ty,)*], arguments: [$($argument:ty,)*],
+        handle: $handle:ty, output: $output:ty,
+    ) => {
+        #[doc(hidden)]
+        pub fn operation() -> $crate::__private::Operation {
+            #[allow(unused_imports)]
+            use $crate::__private::questions::*;
+            #[allow(unused_mut)]
+            let mut operation =
+                $crate::__private::Operation::new(Self::__META, $name, &[$($method),*], &[$($doc),*], $deprecated);
+            $((&&&Probe::<$parameter_type>::NEW).parameter(&mut operation, $parameter);)*
+            $((&&&Probe::<$argument>::NEW).argument(&mut operation);)*
+            (&&&Probe::<$handle>::NEW).events(&mut operation);
+            (&&&Probe::<$output>::NEW).outcome(&mut operation);
+            operation
+        }
+    };
+}
+
+#[cfg(not(feature = "openapi"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __operation {
+    ($($described:tt)*) => {};
+}
+
 /// What expansions of the macros call. Not for use by hand; it changes without notice.
 #[doc(hidden)]
 pub mod __private {
@@ -131,8 +176,9 @@ pub mod __private {
     pub use axum::routing::MethodFilter;
     pub use core::time::Duration;
 
-    #[cfg(feature = "docs")]
-    pub use crate::contract::page::routes as docs_page;
+    pub use crate::__operation as operation;
+    #[cfg(feature = "openapi")]
+    pub use crate::contract::{Operation, questions};
     pub use crate::route::{
         Failure, Handle, HeadArgument, HeadArguments, LastArgument, Outcome, Params, PathArgument, Rejection,
         Stream, route, stub,

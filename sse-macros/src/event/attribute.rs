@@ -93,13 +93,13 @@ impl Settings {
         match (name, &setting.value) {
             ("terminal", None) => self.terminal = Some(span),
             ("terminal", Some(value)) => {
-                found.over(value, "`terminal` takes no value; write `terminal` alone")
+                found.over(value, "`terminal` takes no value; write `terminal` alone");
             }
             (_, None) => found.at(span, format!("`{name}` has no value; write `{form}`")),
             ("crate", Some(value)) => match syn::Path::parse_mod_style.parse2(value.clone()) {
                 Ok(path) => self.root = Some(path),
                 Err(_) => {
-                    found.over(value, format!("`crate` is the path of the runtime crate; write `{form}`"))
+                    found.over(value, format!("`crate` is the path of the runtime crate; write `{form}`"));
                 }
             },
             (_, Some(value)) => match syn::parse2::<LitStr>(value.clone()) {

@@ -44,18 +44,21 @@ fn mount(route: &Route<'_>, span: Span) -> TokenStream {
     let root = route.root.at(span);
     let private = quote_spanned!(span=> #root::__private);
     let meta = meta(route, &private, span);
+    let operation = operation(route, &private, span);
     let Handler { parameters, heads, head_types, bounds, last, last_type, call } =
         Handler::new(route, &private, span);
     let params =
         if parameters.is_empty() { quote_spanned!(span=> _) } else { quote_spanned!(span=> __params) };
     quote_spanned! {span=>
+        #[doc(hidden)]
+        pub const __META: &'static #private::Meta = &#meta;
+
         pub fn route<__S, __M>() -> #root::Route<__S>
         where
             __S: ::core::clone::Clone + ::core::marker::Send + ::core::marker::Sync + 'static,
             __M: 'static,
             #bounds
         {
-            static __META: #private::Meta = #meta;
             fn __call(
                 __stream: #private::Stream,
                 #params: &#private::Params,
@@ -65,7 +68,47 @@ fn mount(route: &Route<'_>, span: Span) -> TokenStream {
                 #parameters
                 ::core::result::Result::Ok(#call)
             }
-            #private::route(&__META, __call)
+            #private::route(Self::__META, __call)
+        }
+
+        #operation
+    }
+}
+
+/// What documents say of the route. Without the runtime's feature for them, it expands to nothing.
+fn operation(route: &Route<'_>, private: &TokenStream, span: Span) -> TokenStream {
+    let name = route.function.signature.ident.unraw().to_string();
+    let docs = route.function.attributes.iter().filter_map(|attribute| match &attribute.meta {
+        syn::Meta::NameValue(doc) if doc.path.is_ident("doc") => Some(&doc.value),
+        _ => None,
+    });
+    let is_deprecated =
+        route.function.attributes.iter().any(|attribute| attribute.path().is_ident("deprecated"));
+    let methods = route.options.methods.as_deref().unwrap_or(&[Method::Get]);
+    let methods = methods.iter().map(|method| method.name());
+    let mut parameters = TokenStream::new();
+    let mut arguments = TokenStream::new();
+    for argument in &route.arguments.rest {
+        match argument {
+            Argument::Parameter { name, ty } => parameters.extend(quote_spanned!(span=> #name: #ty,)),
+            Argument::Head(ty) | Argument::Last(ty) => arguments.extend(quote_spanned!(span=> #ty,)),
+        }
+    }
+    let handle = route.arguments.handle.ty;
+    let output = match &route.function.signature.output {
+        ReturnType::Default => quote_spanned!(span=> ()),
+        ReturnType::Type(_, ty) => ty.to_token_stream(),
+    };
+    quote_spanned! {span=>
+        #private::operation! {
+            name: #name,
+            docs: [#(#docs),*],
+            deprecated: #is_deprecated,
+            methods: [#(#methods),*],
+            parameters: [#parameters],
+            arguments: [#arguments],
+            handle: #handle,
+            output: #output,
         }
     }
 }

@@ -33,6 +33,8 @@ pub(crate) fn with_stub(attribute: &Attribute, function: &Function, found: Diagn
         {
             #root::__private::stub()
         }
+
+        #root::__private::operation! {}
     });
     quote! {
         #function

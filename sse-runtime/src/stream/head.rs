@@ -60,7 +60,7 @@ impl Head {
     /// The response in place of the stream, with the headers that it has no own ones for.
     pub(super) fn into_answer(self) -> Option<Response> {
         let mut response = self.answer?;
-        for (name, value) in self.headers.iter() {
+        for (name, value) in &self.headers {
             response.headers_mut().entry(name).or_insert_with(|| value.clone());
         }
         Some(response)

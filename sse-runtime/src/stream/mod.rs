@@ -32,3 +32,5 @@ pub(crate) use shared::{Opened, Shared};
 pub use slow::Slow;
 pub(crate) use source::{Reached, SharedFrame, Source};
 pub(crate) use words::END_ID;
+#[cfg(feature = "openapi")]
+pub(crate) use words::{BYE, END, FAILURE};

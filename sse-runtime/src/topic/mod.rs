@@ -42,3 +42,5 @@ pub use resume::ResetReason;
 pub use settings::HubBuilder;
 pub use snapshot::SnapshotError;
 pub use stats::HubStats;
+#[cfg(feature = "openapi")]
+pub(crate) use words::{GAP, OPEN, RESET};

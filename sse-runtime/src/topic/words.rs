@@ -8,6 +8,11 @@ use super::position::Position;
 use super::resume::ResetReason;
 use crate::wire::{EventError, EventWriter, SseEvent};
 
+/// The names of these events.
+pub(crate) const OPEN: &str = "sse-open";
+pub(crate) const RESET: &str = "sse-reset";
+pub(crate) const GAP: &str = "sse-gap";
+
 /// The first event: where the stream begins, and after how much silence a keep-alive comes.
 pub(super) struct Open {
     pub(super) at: Position,
@@ -39,19 +44,19 @@ pub(super) struct Gap {
 
 impl SseEvent for Open {
     fn write(&self, event: &mut EventWriter<'_>) -> Result<(), EventError> {
-        write(event, "sse-open", self.with_id.then_some(self.at), self)
+        write(event, OPEN, self.with_id.then_some(self.at), self)
     }
 }
 
 impl SseEvent for Reset<'_> {
     fn write(&self, event: &mut EventWriter<'_>) -> Result<(), EventError> {
-        write(event, "sse-reset", self.at, self)
+        write(event, RESET, self.at, self)
     }
 }
 
 impl SseEvent for Gap {
     fn write(&self, event: &mut EventWriter<'_>) -> Result<(), EventError> {
-        write(event, "sse-gap", self.with_id.then_some(self.until), self)
+        write(event, GAP, self.with_id.then_some(self.until), self)
     }
 }
 

@@ -1,7 +1,7 @@
-//! What a request says of the copy it wants: whether it may be compressed, and whether the client has it already.
+//! Whether a request's answer may be compressed.
 
 use http::HeaderMap;
-use http::header::{ACCEPT_ENCODING, IF_NONE_MATCH};
+use http::header::ACCEPT_ENCODING;
 
 use crate::route::is_zero_weight;
 
@@ -26,29 +26,18 @@ pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
     named.or(any).unwrap_or(false)
 }
 
-/// Whether `If-None-Match` has this tag, which is quoted (RFC 9110, section 13.1.2).
-pub(super) fn has_copy(headers: &HeaderMap, tag: &str) -> bool {
-    headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|value| {
-        value.split(',').map(str::trim).any(|known| known == "*" || known.trim_start_matches("W/") == tag)
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use http::{HeaderName, HeaderValue};
+    use http::HeaderValue;
 
     use super::*;
 
-    fn headers(name: &HeaderName, values: &[&[u8]]) -> HeaderMap {
+    fn gzip(values: &[&[u8]]) -> bool {
         let mut headers = HeaderMap::new();
         for value in values {
-            headers.append(name, HeaderValue::from_bytes(value).expect("a header value"));
+            headers.append(ACCEPT_ENCODING, HeaderValue::from_bytes(value).expect("a header value"));
         }
-        headers
-    }
-
-    fn gzip(values: &[&[u8]]) -> bool {
-        accepts_gzip(&headers(&ACCEPT_ENCODING, values))
+        accepts_gzip(&headers)
     }
 
     #[test]
@@ -79,17 +68,5 @@ mod tests {
             assert!(gzip(&[odd, b"gzip"]), "{odd:?}");
         }
         assert!(gzip(&[b"gzip;q=high"]));
-    }
-
-    #[test]
-    fn a_copy_is_known_by_its_tag_in_a_list_of_either_strength() {
-        let has = |values: &[&[u8]]| has_copy(&headers(&IF_NONE_MATCH, values), "\"a-gzip\"");
-        assert!(has(&[b"\"a-gzip\""]));
-        assert!(has(&[b"\"b\", W/\"a-gzip\""]));
-        assert!(has(&[b"\"b\"", b"\"a-gzip\""]));
-        assert!(has(&[b"*"]));
-        assert!(!has(&[]));
-        assert!(!has(&[b"a-gzip"]));
-        assert!(!has(&[b"\"a\", \"\xff\""]));
     }
 }

@@ -1,0 +1,106 @@
+//! The schema of a stream's items: one member for each event, with its name and the schema of its data.
+//!
+//! OpenAPI 3.2 describes an item of `text/event-stream` by its fields (`event`, `data`, `id`, `retry`), and JSON inside of
+//! `data` by `contentSchema`.
+
+use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{OneOfBuilder, Schema};
+
+use super::components::Components;
+use super::item::{Item, any_value, data_of, text};
+use crate::wire::{EventShape, SseEvent};
+
+/// What is said of a route's events.
+pub(super) struct Events {
+    /// The schemas of the events, for the schema of an item.
+    pub(super) items: Vec<RefOr<Schema>>,
+    /// The schema of what stands in `data`: a union, if there are several events. None if it is any text.
+    pub(super) payload: Option<RefOr<Schema>>,
+    pub(super) has_terminal: bool,
+    /// The names of the events, if they are known.
+    pub(super) names: Vec<&'static str>,
+}
+
+impl Events {
+    /// Of a type that describes itself.
+    pub(super) fn described<E: SseEvent + ToSchema>(components: &mut Components) -> Self {
+        let shapes = E::shapes();
+        let payload = components.of::<E>();
+        let items = match (variants(E::schema()), shapes) {
+            (Some(variants), shapes) if variants.len() == shapes.len() => {
+                shapes.iter().zip(variants).map(|(shape, data)| item(shape, data)).collect()
+            }
+            // The type describes itself in another way than variant by variant: each event may be any of it.
+            (_, shapes) => shapes.iter().map(|shape| item(shape, payload.clone())).collect(),
+        };
+        let has_terminal = shapes.iter().any(|shape| shape.is_terminal);
+        let names: Vec<_> = shapes.iter().map(|shape| shape.name).collect();
+        if names.is_empty() {
+            return Self {
+                items: vec![Item::unnamed().build(data_of(payload.clone()))],
+                payload: Some(payload),
+                has_terminal,
+                names,
+            };
+        }
+        Self { items, payload: Some(payload), has_terminal, names }
+    }
+
+    /// Of a type of which the names are known, or nothing.
+    pub(super) fn named<E: SseEvent>() -> Self {
+        let shapes = E::shapes();
+        let has_terminal = shapes.iter().any(|shape| shape.is_terminal);
+        let names: Vec<_> = shapes.iter().map(|shape| shape.name).collect();
+        if names.is_empty() {
+            return Self { items: vec![Item::unnamed().build(text())], payload: None, has_terminal, names };
+        }
+        let items = shapes.iter().map(|shape| item(shape, any_value())).collect();
+        Self { items, payload: Some(any_value()), has_terminal, names }
+    }
+
+    /// The schema of an item, with what the runtime says beside the route's own events.
+    pub(super) fn item_schema(self, others: impl IntoIterator<Item = RefOr<Schema>>) -> RefOr<Schema> {
+        let mut items: Vec<_> = self.items.into_iter().chain(others).collect();
+        match (items.len(), items.pop()) {
+            (1, Some(only)) => only,
+            (_, last) => RefOr::T(Schema::OneOf(
+                items.into_iter().chain(last).fold(OneOfBuilder::new(), OneOfBuilder::item).build(),
+            )),
+        }
+    }
+}
+
+/// The variants of an enum that describes itself as one of several.
+fn variants(schema: RefOr<Schema>) -> Option<Vec<RefOr<Schema>>> {
+    match schema {
+        RefOr::T(Schema::OneOf(one_of)) => Some(one_of.items),
+        _ => None,
+    }
+}
+
+fn item(shape: &EventShape, data: RefOr<Schema>) -> RefOr<Schema> {
+    let mut item = Item::new(shape.name);
+    if let RefOr::T(schema) = &data {
+        item = description(schema).into_iter().fold(item, Item::description);
+    }
+    if shape.has_id {
+        item = item.with_id();
+    }
+    if shape.is_terminal {
+        // No word of its id: it is the topic's, if the event comes from one.
+        item = item.terminal();
+    }
+    item.build(data_of(data))
+}
+
+fn description(schema: &Schema) -> Option<String> {
+    match schema {
+        Schema::Object(object) => object.description.clone(),
+        Schema::Array(array) => array.description.clone(),
+        Schema::AllOf(all) => all.description.clone(),
+        Schema::AnyOf(any) => any.description.clone(),
+        Schema::OneOf(one) => one.description.clone(),
+        _ => None,
+    }
+}

@@ -1,0 +1,267 @@
+//! What the attribute knows of one route, and what its types say, put together.
+
+use std::collections::BTreeMap;
+
+use utoipa::openapi::path::{HttpMethod, Operation as Described, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::schema::{Schema, Type};
+use utoipa::openapi::{ContentBuilder, Deprecated, RefOr, Required};
+
+use super::components::Components;
+use super::events::Events;
+use super::item::text;
+use super::runtime_events;
+use crate::stream::{END, Meta};
+
+/// One route, described; see [`Api`](super::Api).
+#[allow(missing_debug_implementations)]
+pub struct Operation {
+    meta: &'static Meta,
+    name: &'static str,
+    methods: &'static [&'static str],
+    described: Described,
+    components: Components,
+    events: Option<Events>,
+}
+
+/// A route's documents differ in what they say of the stream.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As OpenAPI 3.2 has it: the schema of each item.
+    Items,
+    /// For programs that read 3.1, which has no such thing: the union of what stands in `data`.
+    Payloads,
+}
+
+impl Operation {
+    #[allow(missing_docs)]
+    #[must_use]
+    pub fn new(
+        meta: &'static Meta,
+        name: &'static str,
+        methods: &'static [&'static str],
+        docs: &[&str],
+        deprecated: bool,
+    ) -> Self {
+        let mut described = Described::new();
+        (described.summary, described.description) = read_docs(docs);
+        described.deprecated = deprecated.then_some(Deprecated::True);
+        Self { meta, name, methods, described, components: Components::default(), events: None }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The handler's whole path: `my_app::jobs::events`.
+    pub(super) fn full_name(&self) -> &'static str {
+        self.meta.name
+    }
+
+    pub(super) fn components(&mut self) -> &mut Components {
+        &mut self.components
+    }
+
+    pub(super) fn describe(&mut self, describe: fn(&mut Described)) {
+        describe(&mut self.described);
+    }
+
+    pub(super) fn path_parameter(&mut self, name: &'static str, schema: RefOr<Schema>) {
+        let is_text =
+            matches!(&schema, RefOr::T(Schema::Object(object)) if object.schema_type == Type::String.into());
+        let parameter = ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Path)
+            .required(Required::True)
+            .schema(Some(schema));
+        self.parameter(parameter.build());
+        if !is_text {
+            self.response_unless_known("400", "A path parameter cannot be parsed.");
+        }
+    }
+
+    pub(super) fn parameters(&mut self, parameters: Vec<Parameter>, place: &ParameterIn) {
+        for parameter in parameters {
+            self.parameter(parameter);
+        }
+        if *place == ParameterIn::Query {
+            self.response_unless_known("400", "The query cannot be parsed.");
+        }
+    }
+
+    fn parameter(&mut self, parameter: Parameter) {
+        let parameters = self.described.parameters.get_or_insert_default();
+        let known = parameters.iter_mut().find(|known| match known {
+            RefOr::T(known) => known.name == parameter.name && known.parameter_in == parameter.parameter_in,
+            RefOr::Ref(_) => false,
+        });
+        match known {
+            Some(known) => *known = RefOr::T(parameter),
+            None => parameters.push(RefOr::T(parameter)),
+        }
+    }
+
+    pub(super) fn body(&mut self, media_type: &str, schema: RefOr<Schema>, required: Required) {
+        if self.methods == ["GET"] {
+            // A `Form` reads the query there.
+            return;
+        }
+        let content = ContentBuilder::new().schema(Some(schema)).build();
+        let body = RequestBodyBuilder::new().content(media_type, content).required(Some(required)).build();
+        self.described.request_body = Some(RefOr::T(body));
+        if media_type == "application/json" {
+            self.response_unless_known("400", "The body is no JSON.");
+            self.response_unless_known("415", "The body is not declared as JSON.");
+            self.response_unless_known("422", "The body is JSON of another form.");
+        }
+    }
+
+    pub(super) fn responses(&mut self, responses: BTreeMap<String, RefOr<Response>>) {
+        self.described.responses.responses.extend(responses);
+    }
+
+    fn response_unless_known(&mut self, status: &str, description: &str) {
+        let responses = &mut self.described.responses.responses;
+        responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(Response::new(description)));
+    }
+
+    pub(super) fn set_events(&mut self, events: Events) {
+        self.events = Some(events);
+    }
+
+    /// The path in OpenAPI's syntax: `{*rest}` is `{rest}` there.
+    pub(super) fn path(&self) -> String {
+        self.meta.path.replace("{*", "{")
+    }
+
+    /// The operation for each of the route's methods, and the schemas that they refer to.
+    pub(super) fn finish(mut self, form: Form, id: &str) -> (Vec<(HttpMethod, Described)>, Components) {
+        self.path_parameters_without_argument();
+        self.answers(form);
+        let several = self.methods.len() > 1;
+        let methods = self.methods.iter().map(|name| {
+            let method = match *name {
+                "POST" => HttpMethod::Post,
+                "PUT" => HttpMethod::Put,
+                "PATCH" => HttpMethod::Patch,
+                _ => HttpMethod::Get,
+            };
+            let mut described = self.described.clone();
+            let suffix = if several { format!("_{}", name.to_ascii_lowercase()) } else { String::new() };
+            described.operation_id = Some(format!("{id}{suffix}"));
+            if *name == "GET" {
+                described.request_body = None;
+            }
+            (method, described)
+        });
+        (methods.collect(), self.components)
+    }
+
+    /// An extractor that reads the whole path may say nothing of it, and yet a document names every parameter.
+    fn path_parameters_without_argument(&mut self) {
+        let path = self.path();
+        let names = path.split('{').skip(1).filter_map(|part| part.split('}').next());
+        for name in names {
+            let parameters = self.described.parameters.get_or_insert_default();
+            let is_known = parameters.iter().any(|parameter| match parameter {
+                RefOr::T(known) => known.name == name && known.parameter_in == ParameterIn::Path,
+                RefOr::Ref(_) => false,
+            });
+            if !is_known {
+                let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path);
+                let parameter = parameter.required(Required::True).schema(Some(text()));
+                parameters.push(RefOr::T(parameter.build()));
+            }
+        }
+    }
+
+    /// The stream, and what is answered in its place.
+    fn answers(&mut self, form: Form) {
+        let Some(events) = self.events.take() else { return };
+        let content = match form {
+            Form::Items => {
+                let mut others = Vec::new();
+                if !self.meta.bare && !events.names.is_empty() {
+                    // Of `finish`, if not of the handler's return.
+                    let end = self.meta.end.unwrap_or(END);
+                    if (self.meta.end.is_some() || !events.has_terminal) && !events.names.contains(&end) {
+                        others.push(runtime_events::end(end));
+                    }
+                    others.push(runtime_events::reference(&mut self.components));
+                }
+                ContentBuilder::new().item_schema(Some(events.item_schema(others)))
+            }
+            // `itemSchema` is not in 3.1: a document that has it is not valid there.
+            Form::Payloads => ContentBuilder::new().schema(events.payload),
+        };
+        let stream = ResponseBuilder::new()
+            .description("The stream of events.")
+            .content("text/event-stream", content.build())
+            .build();
+        let responses = &mut self.described.responses.responses;
+        responses.entry("200".to_owned()).or_insert(RefOr::T(stream));
+        if self.meta.bare {
+            return;
+        }
+        if form == Form::Items {
+            // Generators would make "nothing" one of the events.
+            self.response_unless_known(
+                "204",
+                "The client has seen the end of the stream: nothing more will come.",
+            );
+        }
+        self.response_unless_known("406", "The `Accept` header refuses `text/event-stream`.");
+        let resume = ParameterBuilder::new()
+            .name("Last-Event-ID")
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some(
+                "The id of the last event that the client has seen. An EventSource sends it when it reconnects.",
+            ))
+            .schema(Some(text()));
+        self.parameter(resume.build());
+    }
+}
+
+/// The first paragraph of the doc comments is the summary, what follows the description.
+fn read_docs(docs: &[&str]) -> (Option<String>, Option<String>) {
+    let lines: Vec<&str> =
+        docs.iter().flat_map(|doc| doc.lines().chain(doc.is_empty().then_some(""))).collect();
+    let indent = lines
+        .iter()
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| line.len() - line.trim_start().len())
+        .min()
+        .unwrap_or_default();
+    let text: Vec<&str> =
+        lines.iter().map(|line| line.get(indent..).unwrap_or_default().trim_end()).collect();
+    let text = text.join("\n");
+    let (summary, description) = text.trim().split_once("\n\n").unwrap_or((text.trim(), ""));
+    let filled = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let summary = summary.split_whitespace().collect::<Vec<_>>().join(" ");
+    (filled(summary.trim_end_matches('.')), filled(description.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read_docs;
+
+    #[test]
+    fn the_first_paragraph_is_the_summary() {
+        let (summary, description) = read_docs(&[
+            " Streams a job's",
+            " progress.",
+            "",
+            " Until it is done:",
+            "",
+            "  - one",
+            "    two",
+        ]);
+        assert_eq!(summary.as_deref(), Some("Streams a job's progress"));
+        assert_eq!(description.as_deref(), Some("Until it is done:\n\n - one\n   two"));
+        assert_eq!(read_docs(&[]), (None, None));
+        assert_eq!(read_docs(&["", " "]), (None, None));
+        assert_eq!(read_docs(&["from\na file\n\nrest\n"]).1.as_deref(), Some("rest"));
+    }
+}

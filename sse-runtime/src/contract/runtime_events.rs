@@ -1,0 +1,118 @@
+//! The events that the runtime itself says, as schemas: what a client meets beside the route's own.
+
+use serde_json::json;
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::{Ref, RefOr};
+
+use super::components::Components;
+use super::item::{Item, data_of};
+use crate::stream::{BYE, DisconnectReason, END_ID, FAILURE};
+use crate::topic::{GAP, OPEN, RESET, ResetReason};
+
+/// The component that stands for all of them.
+const ALL: &str = "SseRuntimeEvent";
+
+/// Adds them to the components; returns the reference for the schema of a stream's items.
+pub(super) fn reference(components: &mut Components) -> RefOr<Schema> {
+    let events = [failure(), bye(), open(), reset(), gap()];
+    let description =
+        "What the server says by itself: errors, goodbyes, and where a stream that follows topics stands.";
+    let any = OneOfBuilder::new().description(Some(description));
+    components.add(ALL.to_owned(), Schema::OneOf(events.into_iter().fold(any, OneOfBuilder::item).build()));
+    Ref::from_schema_name(ALL).into()
+}
+
+/// The terminal event of a route with `end`, or of `finish`.
+pub(super) fn end(name: &str) -> RefOr<Schema> {
+    Item::new(name)
+        .description("The stream is over for good: a client that reconnects with this id is answered 204.")
+        .with_the_id(END_ID)
+        .terminal()
+        .build(data_of(object()))
+}
+
+fn failure() -> RefOr<Schema> {
+    let reasons = [DisconnectReason::HandlerError, DisconnectReason::HandlerPanic];
+    Item::new(FAILURE)
+        .description("The server failed. The stream ends with this, and an EventSource reconnects.")
+        .build(data_of(
+            object()
+                .property("reason", one_of(reasons.map(DisconnectReason::as_str)))
+                .required("reason")
+                .property("message", text()),
+        ))
+}
+
+fn bye() -> RefOr<Schema> {
+    let reasons = [DisconnectReason::ServerShutdown, DisconnectReason::MaxAge, DisconnectReason::SlowClient];
+    Item::new(BYE)
+        .description("The server ends the stream; come back after `retry` milliseconds.")
+        .with_retry()
+        .build(data_of(
+            object().property("reason", one_of(reasons.map(DisconnectReason::as_str))).required("reason"),
+        ))
+}
+
+fn open() -> RefOr<Schema> {
+    Item::new(OPEN).description("Where a stream that follows topics begins.").build(data_of(
+        object()
+            .property("position", text())
+            .property("resumed", ObjectBuilder::new().schema_type(Type::Boolean))
+            .property(
+                "heartbeat",
+                or_null(Type::Integer).description(Some(
+                    "After so many milliseconds of silence comes a comment; null if never.",
+                )),
+            )
+            .required("position")
+            .required("resumed")
+            .required("heartbeat")
+            .build(),
+    ))
+}
+
+fn reset() -> RefOr<Schema> {
+    let reasons = [ResetReason::Malformed, ResetReason::Epoch, ResetReason::Ahead, ResetReason::Evicted];
+    Item::new(RESET)
+        .description("The stream cannot go on from the id that was named: what follows begins anew.")
+        .build(data_of(
+            object()
+                .property("reason", one_of(reasons.map(ResetReason::as_str)))
+                .property("asked", or_null(Type::String))
+                .property("oldest", text())
+                .property("now", text())
+                .required("reason")
+                .required("asked")
+                .required("oldest")
+                .required("now"),
+        ))
+}
+
+fn gap() -> RefOr<Schema> {
+    Item::new(GAP).description("The client was too slow: some events were left out.").build(data_of(
+        object()
+            .property("missed", ObjectBuilder::new().schema_type(Type::Integer))
+            .property("after", text())
+            .property("until", text())
+            .required("missed")
+            .required("after")
+            .required("until")
+            .build(),
+    ))
+}
+
+fn object() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Object)
+}
+
+fn or_null(ty: Type) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(SchemaType::Array(vec![ty, Type::Null]))
+}
+
+fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+fn one_of<const N: usize>(values: [&'static str; N]) -> ObjectBuilder {
+    text().enum_values(Some(values.map(|value| json!(value))))
+}
