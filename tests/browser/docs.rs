@@ -20,8 +20,8 @@ const NOTE_VIOLATIONS: &str = "violations = [];
 const IN_SIGHT: &str = "inSight = (kind, text) => [...document.querySelectorAll(kind)]
     .find(element => element.checkVisibility() && element.innerText.trim().startsWith(text)); null";
 
-/// The names of the fields that are shown, of parameters, responses and events.
-const FIELDS: &str = "[...document.querySelectorAll('.property-name')].map(name => name.innerText)";
+/// The names of what is shown with a type, sorted: parameters, responses, the fields of events and payloads.
+const NAMES: &str = "[...document.querySelectorAll('.property-name')].map(name => name.innerText).sort()";
 
 /// The stream as it is shown by "Test Request".
 const RECEIVED: &str = "document.querySelector('[role=dialog] .whitespace-pre-wrap')?.innerText ?? ''";
@@ -55,11 +55,9 @@ async fn the_page_shows_the_fields_of_each_event_and_of_its_payload() {
     let (page, _steps, origin) = open(&chromium).await;
     assert_eq!(page.run("document.title").await, "Jobs");
     page.wait_until("inSight('button', 'One of\\n·\\nprogress') !== undefined").await;
-    let around = |event: &[&'static str]| {
-        [&["id", "Last-Event-ID", "200", "event", "data"], event, &["id", "204", "400", "406"]].concat()
-    };
-    let progress = around(&["percent", "step", "type"]);
-    assert_eq!(page.run(FIELDS).await, json!(progress));
+    let always = ["200", "204", "400", "406", "Last-Event-ID", "data", "event", "id", "id"];
+    let progress = [&always[..], &["percent", "step", "type"]].concat();
+    assert_eq!(page.run(NAMES).await, json!(progress));
     assert_eq!(page.run("inSight('p', 'How far the job is.') !== undefined").await, true);
 
     page.run("inSight('button', 'One of').click()").await;
@@ -69,9 +67,9 @@ async fn the_page_shows_the_fields_of_each_event_and_of_its_payload() {
         json!(["progress", "done", "SseRuntimeEvent"])
     );
     page.run("inSight('[role=option]', 'done').click()").await;
-    page.wait_until("inSight('p', 'The stream ends with this event.') !== undefined").await;
-    let done = around(&["url", "type"]);
-    assert_eq!(page.run(FIELDS).await, json!(done));
+    page.wait_until("inSight('p', 'The job is done.') !== undefined").await;
+    let done = [&always[..], &["type", "url"]].concat();
+    assert_eq!(page.run(NAMES).await, json!(done));
     asked_nobody_else(&page, &origin).await;
 }
 

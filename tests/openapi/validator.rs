@@ -1,4 +1,4 @@
-//! Whether a document is OpenAPI 3.2, by the JSON Schema that the OpenAPI Initiative publishes (`schema/`), and by
+//! Whether a document is OpenAPI 3.2 or 3.1, by the JSON Schema that the OpenAPI Initiative publishes (`schema/`), and by
 //! what no schema can say: that what it refers to is there.
 
 use std::collections::BTreeSet;
@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 #[track_caller]
 pub(crate) fn valid(document: &Value) {
     let found = mistakes(document);
-    assert!(found.is_empty(), "no valid OpenAPI 3.2:\n{}\n{document:#}", found.join("\n"));
+    assert!(found.is_empty(), "no valid OpenAPI:\n{}\n{document:#}", found.join("\n"));
 }
 
 /// What is wrong with the document: a place, as a JSON pointer, and why.
 pub(crate) fn mistakes(document: &Value) -> Vec<String> {
-    let validator = by_the_schema();
+    let validator = by_the_schema(document);
     let mut found: Vec<String> = validator
         .iter_errors(document)
         .map(|error| format!("{}: {error}", or_root(&error.instance_path().to_string())))
@@ -28,31 +28,39 @@ pub(crate) fn mistakes(document: &Value) -> Vec<String> {
     found
 }
 
-/// The document's schema, with that of the schemas in it put in its place. That is `schema-base` of the OpenAPI
-/// Initiative, but for the dialect, which it pins to an undated name.
-fn by_the_schema() -> Validator {
-    let read = |text: &str| serde_json::from_str::<Value>(text).expect("the schema is JSON");
-    let files = [
-        include_str!("schema/schema-2025-11-23.json"),
-        include_str!("schema/dialect-2025-09-17.json"),
-        include_str!("schema/meta-2025-09-17.json"),
-    ];
+/// The schema of the version that the document names.
+fn by_the_schema(document: &Value) -> Validator {
+    match document["openapi"].as_str() {
+        Some(version) if version.starts_with("3.1.") => by(
+            &[include_str!("schema/schema-3.1-2022-10-07.json")],
+            "https://spec.openapis.org/oas/3.1/schema/2022-10-07",
+            "https://json-schema.org/draft/2020-12/schema",
+        ),
+        _ => by(
+            &[
+                include_str!("schema/schema-3.2-2025-11-23.json"),
+                include_str!("schema/dialect-3.2-2025-09-17.json"),
+                include_str!("schema/meta-3.2-2025-09-17.json"),
+            ],
+            "https://spec.openapis.org/oas/3.2/schema/2025-11-23",
+            "https://spec.openapis.org/oas/3.2/dialect/2025-09-17",
+        ),
+    }
+}
+
+/// The schema of documents, with that of the schemas in them put in its place.
+fn by(files: &[&str], documents: &str, schemas: &str) -> Validator {
     let mut registry = Registry::new();
     for file in files {
-        let schema = read(file);
+        let schema: Value = serde_json::from_str(file).expect("the schema is JSON");
         let id = schema["$id"].as_str().expect("each has its id").to_owned();
         registry = registry.add(id, schema).expect("a schema");
     }
     let registry = registry.prepare().expect("every reference is among them");
     let base = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$ref": "https://spec.openapis.org/oas/3.2/schema/2025-11-23",
-        "$defs": {
-            "schema": {
-                "$dynamicAnchor": "meta",
-                "$ref": "https://spec.openapis.org/oas/3.2/dialect/2025-09-17",
-            },
-        },
+        "$ref": documents,
+        "$defs": { "schema": { "$dynamicAnchor": "meta", "$ref": schemas } },
     });
     let options = jsonschema::options().offline().should_validate_formats(true);
     options.with_registry(&registry).build(&base).expect("the schema is valid")

@@ -1,4 +1,4 @@
-//! Whether a request takes a compressed copy.
+//! Whether a request's answer may be compressed.
 
 use http::HeaderMap;
 use http::header::ACCEPT_ENCODING;
