@@ -208,14 +208,7 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
 
 impl<S: Clone + Send + Sync + 'static> From<Api<S>> for Router<S> {
     fn from(api: Api<S>) -> Self {
-        let router = document::mount(api.router, &api.openapi, &api.clients, api.at);
-        #[cfg(feature = "docs")]
-        let router = {
-            let page = format!("{}/docs", api.at);
-            let document = format!("{}{}", api.at, document::OPENAPI);
-            router.merge(super::page::routes(&page, &document, &api.openapi.info.title))
-        };
-        router
+        document::mount(api.router, &api.openapi, &api.clients, api.at)
     }
 }
 
