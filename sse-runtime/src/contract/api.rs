@@ -5,8 +5,10 @@ use std::collections::HashSet;
 use axum::Router;
 use utoipa::openapi::{Info, OpenApi, OpenApiVersion, PathItem};
 
+use super::components::Components;
 use super::document;
-use super::operation::{Form, Operation};
+use super::item::text;
+use super::operation::{Form, Operation, in_path, names_in};
 use crate::route::Route;
 
 /// Routes that describe themselves: what [`api!`](crate::api) makes of handlers. As a router it serves them, and beside them
@@ -76,11 +78,11 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
 
     /// Called by [`api!`](crate::api).
     #[doc(hidden)]
-    pub fn route(mut self, route: Route<S>, operation: fn() -> Operation) -> Self {
+    pub fn route(mut self, route: Route<S>, operation: fn(Components) -> Operation) -> Self {
         self.router = self.router.merge(route);
-        let id = self.id_of(&operation());
+        let id = self.id_of(&operation(Components::default()));
         for (form, document) in [(Form::Items, &mut self.openapi), (Form::Payloads, &mut self.clients)] {
-            let operation = operation();
+            let operation = operation(Components::take_from(document));
             let path = operation.path();
             let (methods, components) = operation.finish(form, &id);
             for (method, described) in methods {
@@ -92,7 +94,7 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
                     }
                 }
             }
-            components.merge_into(document);
+            components.give_to(document);
         }
         self
     }
@@ -107,7 +109,9 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
         loop {
             // The numbers do not end before one is free.
             let id = ids.next().unwrap_or_default();
-            if self.ids.insert(id.clone()) {
+            let taken: Vec<_> = operation.ids(&id).collect();
+            if !taken.iter().any(|id| self.ids.contains(id)) {
+                self.ids.extend(taken);
                 return id;
             }
         }
@@ -163,7 +167,8 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
         self
     }
 
-    /// Puts the routes so far, and the documents, under a path, as `Router::nest` does.
+    /// Puts the routes so far under a path, as `Router::nest` does, and says so in the documents; also of what they have from
+    /// [`merge`](Self::merge) so far. Where the documents are served is for [`documents_at`](Self::documents_at).
     ///
     /// # Panics
     /// As `Router::nest`: if the path is empty, or `/`, or does not begin with a `/`.
@@ -173,7 +178,12 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
             let paths = std::mem::take(&mut document.paths.paths);
             document.paths.paths = paths
                 .into_iter()
-                .map(|(path, item)| (format!("{}{path}", prefix.trim_end_matches('/')), item))
+                .map(|(path, mut item)| {
+                    for name in names_in(prefix) {
+                        item.parameters.get_or_insert_default().push(in_path(name, text().into()).into());
+                    }
+                    (nested(prefix, &path), item)
+                })
                 .collect();
         }
         self
@@ -203,6 +213,15 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
     /// The routes without the documents, and the document: as `split_for_parts` of `utoipa_axum`'s router.
     pub fn split(self) -> (Router<S>, OpenApi) {
         (self.router, self.openapi)
+    }
+}
+
+/// Where axum has a path that is nested.
+fn nested(prefix: &str, path: &str) -> String {
+    match (prefix.strip_suffix('/'), path) {
+        (Some(prefix), path) => format!("{prefix}{path}"),
+        (None, "/") => prefix.to_owned(),
+        (None, path) => format!("{prefix}{path}"),
     }
 }
 
