@@ -268,3 +268,12 @@ async fn who_leaves_the_loop_or_aborts_has_closed_the_stream() {
         assert_eq!(asked.len(), 1);
     }
 }
+
+#[tokio::test]
+async fn closed_from_within_a_callback_it_leaves_no_event_source_and_no_timer() {
+    let printed = node("sse_client_closing.mjs", &[]).await;
+    assert_eq!(
+        printed,
+        ["state open: 0", "event tick: 0", "state waiting: 0", "error: 0", "state connecting: 0"]
+    );
+}
