@@ -118,6 +118,8 @@ export class Connection {
     const { signal } = (this.#attempt = new AbortController());
     this.#lastWord = "";
     this.#become("connecting");
+    // Whoever heard of that may have closed the stream.
+    if (signal.aborted) return;
     this.#heard();
     try {
       await (this.#ask.transport === "fetch" ? this.#read(signal) : this.#listen(signal));
