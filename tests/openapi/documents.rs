@@ -348,3 +348,53 @@ fn parts_can_be_taken_for_a_router_of_ones_own() {
     let _: Router = router;
     assert_eq!(openapi.paths.paths.len(), 4);
 }
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[allow(dead_code)]
+enum Sort {
+    Newest,
+    Oldest,
+}
+
+#[derive(Deserialize, IntoParams)]
+struct Listing {
+    #[allow(dead_code)]
+    sort: Sort,
+    #[allow(dead_code)]
+    then: Option<Sort>,
+}
+
+#[derive(utoipa::IntoResponses)]
+#[allow(dead_code)]
+enum ListError {
+    /// There is no list.
+    #[response(status = 404)]
+    Missing(Problem),
+}
+
+impl From<SendError> for ListError {
+    fn from(_: SendError) -> Self {
+        Self::Missing(Problem { what: String::new() })
+    }
+}
+
+impl IntoResponse for ListError {
+    fn into_response(self) -> Response {
+        StatusCode::NOT_FOUND.into_response()
+    }
+}
+
+#[sse_route("/listing")]
+async fn listing(sse: Sse, Query(_): Query<Listing>) -> Result<(), ListError> {
+    sse.send("a").await?;
+    Ok(())
+}
+
+#[test]
+fn what_parameters_and_responses_refer_to_is_there() {
+    let api: Api = api![listing].schema::<Sort>().schema::<Problem>();
+    let [document, clients] = documents(&api);
+    valid(&document);
+    valid(&clients);
+}

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use axum::Router;
+use utoipa::ToSchema;
 use utoipa::openapi::{Info, OpenApi, OpenApiVersion, PathItem};
 
 use super::components::Components;
@@ -56,7 +57,8 @@ use crate::route::Route;
 ///
 /// Types describe themselves through [utoipa](https://docs.rs/utoipa) 6: `ToSchema` for events and bodies, `IntoParams` for
 /// the `T` of `Query<T>` and `Path<T>`, `IntoResponses` for a handler's error. All of it is optional: what says nothing is
-/// documented by what is known of it. An extractor of your own can implement [`DescribeArgument`](crate::DescribeArgument).
+/// documented by what is known of it. What a field of parameters, or a response, refers to is to be named once, with
+/// [`schema`](Self::schema). Two types of one name become two components, `JobEvent` and `JobEvent2`. An extractor of your own can implement [`DescribeArgument`](crate::DescribeArgument).
 #[must_use = "an API does nothing until it becomes a router"]
 pub struct Api<S = ()> {
     router: Router<S>,
@@ -135,6 +137,44 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
     pub fn description(mut self, description: &str) -> Self {
         self.openapi.info.description = Some(description.to_owned());
         self.clients.info.description = Some(description.to_owned());
+        self
+    }
+
+    /// Adds the schema of a type that parameters or responses refer to by its name, which say no more of it: an enum in a
+    /// `Query<T>`, say. Whatever events and bodies refer to is there already. Which one is missing is logged when the API
+    /// becomes a router.
+    ///
+    /// ```
+    /// use axum::extract::Query;
+    /// use serde::Deserialize;
+    /// use sse_runtime::{Api, Sse, api, sse_route};
+    /// use utoipa::{IntoParams, ToSchema};
+    ///
+    /// #[derive(Deserialize, ToSchema)]
+    /// enum Level {
+    ///     All,
+    ///     Errors,
+    /// }
+    ///
+    /// #[derive(Deserialize, IntoParams)]
+    /// struct Filter {
+    ///     level: Level,
+    /// }
+    ///
+    /// #[sse_route("/logs")]
+    /// async fn logs(sse: Sse, Query(filter): Query<Filter>) {
+    ///     # let Filter { level: Level::All | Level::Errors } = filter;
+    ///     sse.send("started").await.ok();
+    /// }
+    ///
+    /// let api: Api = api![logs].schema::<Level>();
+    /// ```
+    pub fn schema<T: ToSchema>(mut self) -> Self {
+        for document in [&mut self.openapi, &mut self.clients] {
+            let mut components = Components::take_from(document);
+            components.name::<T>();
+            components.give_to(document);
+        }
         self
     }
 

@@ -43,6 +43,13 @@ impl Components {
         self.describe::<T>().reference
     }
 
+    /// Adds the schema of a type, whatever it is, under the type's name.
+    pub(super) fn name<T: ToSchema>(&mut self) {
+        let mut inner = Vec::new();
+        T::schemas(&mut inner);
+        self.add(T::schema(), Some(T::name().into_owned()), inner);
+    }
+
     /// The schema of a type, and how to refer to it.
     pub(super) fn describe<T: ToSchema>(&mut self) -> Description {
         let schema = T::schema();
