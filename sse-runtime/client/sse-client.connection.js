@@ -43,6 +43,8 @@ const LONGEST_WAIT = 30_000;
 const ANSWER_LIMIT = 10_000;
 /** What a timer can hold, in ms. */
 const LONGEST_TIMER = 2 ** 31 - 1;
+/** How much is kept of an answer that is no stream, in characters. */
+const LONGEST_BODY = 64 * 1024;
 /** With these the server says that it has not even begun. */
 const NOT_BEGUN = [408, 429, 503];
 
@@ -173,7 +175,7 @@ export class Connection {
     }
     const type = headers.get("content-type") ?? "none";
     if (response.ok && /^text\/event-stream\s*(;|$)/i.test(type)) return true;
-    const body = await response.text();
+    const body = await beginning(response);
     if (signal.aborted) return false;
     const why = response.ok ? `not an event stream: content-type ${type}` : `refused with status ${status}`;
     this.#fail(why, status, body, delay(headers.get("retry-after")));
@@ -328,6 +330,26 @@ function announced(data) {
     return JSON.parse(data).heartbeat ?? null;
   } catch {
     return null;
+  }
+}
+
+/**
+ * The text of an answer that is no stream. One that does not end is left when it is long, or after a while.
+ * @param {Response} response
+ */
+async function beginning({ body }) {
+  const reader = body?.getReader();
+  const decoder = new TextDecoder();
+  const timer = setTimeout(() => reader?.cancel(), ANSWER_LIMIT);
+  let text = "";
+  try {
+    for (let part; text.length < LONGEST_BODY && (part = await reader?.read()) && !part.done;) {
+      text += decoder.decode(part.value, { stream: true });
+    }
+    return text.slice(0, LONGEST_BODY);
+  } finally {
+    clearTimeout(timer);
+    reader?.cancel().catch(() => {});
   }
 }
 

@@ -10,6 +10,7 @@ use script::{Script, cut_off, ended, refused};
 use serde_json::{Value, json};
 use sse_runtime::testing::{Item, Parser};
 use sse_tests::node;
+use tokio::io::AsyncWriteExt;
 
 /// What our own parser makes of a stream.
 fn read(stream: &[u8]) -> Value {
@@ -267,6 +268,27 @@ async fn who_leaves_the_loop_or_aborts_has_closed_the_stream() {
         );
         assert_eq!(asked.len(), 1);
     }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_stream_and_does_not_end_is_left_when_it_is_long() {
+    // The announced rest never comes, and the socket stays open.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}/", listener.local_addr().expect("an address"));
+    let server = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.expect("a client");
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 1000000\r\n\r\n";
+        socket.write_all(head.as_bytes()).await.expect("it reads");
+        let mut written = 0;
+        while socket.write_all(&[b'a'; 1000]).await.is_ok() && written < 100 {
+            written += 1;
+        }
+        socket
+    });
+    let told = node("sse_client.mjs", &[&url, "{}"]).await;
+    drop(server.await.expect("no panic"));
+    let error = format!("error 200 final {}", "a".repeat(64 * 1024));
+    assert_eq!(words(&told), [error]);
 }
 
 #[tokio::test]
