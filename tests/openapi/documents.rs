@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sse_runtime::testing::TestClient;
 use sse_runtime::{Api, DescribeArgument, Result, SendError, Sse, SseEvent, api, sse_route};
+use utoipa::openapi::ContentBuilder;
 use utoipa::openapi::path::Operation;
+use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
@@ -347,6 +349,42 @@ fn parts_can_be_taken_for_a_router_of_ones_own() {
     let (router, openapi) = all().split();
     let _: Router = router;
     assert_eq!(openapi.paths.paths.len(), 4);
+}
+
+struct Whole;
+
+impl<S: Sync> FromRequestParts<S> for Whole {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, StatusCode> {
+        Ok(Self)
+    }
+}
+
+impl DescribeArgument for Whole {
+    fn describe(operation: &mut Operation) {
+        let whole = ResponseBuilder::new().description("All at once, or bit by bit.");
+        let whole = whole.content("application/json", ContentBuilder::new().build());
+        operation.responses.responses.insert("200".to_owned(), whole.into());
+    }
+}
+
+#[sse_route("/sums", bare)]
+async fn sums(sse: Sse<other::Tick>, _whole: Whole) -> Result {
+    sse.respond(Json(3))?;
+    Ok(())
+}
+
+#[test]
+fn what_is_answered_in_place_of_the_stream_is_documented_beside_it() {
+    let [document, clients] = documents(&api![sums]);
+    for document in [document, clients] {
+        valid(&document);
+        let answer = &document["paths"]["/sums"]["get"]["responses"]["200"];
+        assert_eq!(answer["description"], "All at once, or bit by bit.");
+        let types: Vec<_> = answer["content"].as_object().expect("content").keys().collect();
+        assert_eq!(types, ["application/json", "text/event-stream"]);
+    }
 }
 
 #[derive(Deserialize, ToSchema)]
