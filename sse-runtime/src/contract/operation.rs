@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use utoipa::openapi::path::{HttpMethod, Operation as Described, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
-use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::response::Response;
 use utoipa::openapi::schema::{Schema, Type};
 use utoipa::openapi::{ContentBuilder, Deprecated, RefOr, Required};
 
@@ -183,12 +183,11 @@ impl Operation {
             Form::Items => ContentBuilder::new().item_schema(Some(self.item_schema(events))),
             Form::Payloads => ContentBuilder::new().schema(events.payload),
         };
-        let stream = ResponseBuilder::new()
-            .description("The stream of events.")
-            .content("text/event-stream", content.build())
-            .build();
-        let responses = &mut self.described.responses.responses;
-        responses.entry("200".to_owned()).or_insert(RefOr::T(stream));
+        self.response_unless_known("200", "The stream of events.");
+        // Beside what else it may be: what is given to `respond`.
+        if let Some(RefOr::T(answer)) = self.described.responses.responses.get_mut("200") {
+            answer.content.entry("text/event-stream".to_owned()).or_insert(content.build().into());
+        }
         if self.meta.bare {
             return;
         }
