@@ -292,6 +292,20 @@ async fn an_answer_that_is_no_stream_and_does_not_end_is_left_when_it_is_long() 
 }
 
 #[tokio::test]
+async fn a_handler_that_fails_each_time_is_asked_less_and_less() {
+    let failing = "event: sse-open\ndata: {\"position\":\"a-1\",\"resumed\":true,\"heartbeat\":null}\n\n\
+                   event: failure\ndata: {\"reason\":\"HandlerError\"}\n\n";
+    let answers = [ended(failing), ended(failing), ended(failing), ended(END)];
+    let script = Script::start(&answers).await;
+    node("sse_client.mjs", &[&script.url(), &json!({ "retry": 200 }).to_string()]).await;
+    let waits = script.waits();
+    for (wait, least) in waits.iter().zip([200, 400, 800]) {
+        assert!(wait.as_millis() >= least, "{waits:?}");
+    }
+    assert_eq!(waits.len(), 3);
+}
+
+#[tokio::test]
 async fn closed_from_within_a_callback_it_leaves_no_event_source_and_no_timer() {
     let printed = node("sse_client_closing.mjs", &[]).await;
     assert_eq!(
