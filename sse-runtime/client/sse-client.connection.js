@@ -229,7 +229,8 @@ export class Connection {
   #take(event) {
     this.#id = event.id;
     this.#lastWord = event.name;
-    if (event.name !== "failure") this.#failures = 0;
+    // What the server says by itself may be on the way to the next failure.
+    if (event.name !== "failure" && !event.name.startsWith("sse-")) this.#failures = 0;
     if (event.name === "sse-open" && this.#ask.heartbeat === undefined && this.#ask.transport === "fetch") {
       this.#heartbeat = announced(event.data);
       this.#heard();
@@ -249,7 +250,7 @@ export class Connection {
   #ended() {
     const broken = this.#lastWord === "failure" || this.#lastWord === "sse-bye";
     if (this.#ask.method === "GET" || (broken && this.#id)) {
-      if (this.#lastWord === "" || this.#lastWord === "failure") this.#failures += 1;
+      this.#count();
       this.#wait(this.#pause());
     } else if (broken) {
       this.#fail(`ended by the server with the event ${this.#lastWord}`);
@@ -272,10 +273,16 @@ export class Connection {
       this.#tell({ kind: "error", trouble: { message, status, body, retryIn: null } });
       return;
     }
-    if (this.#lastWord === "" || this.#lastWord === "failure") this.#failures += 1;
+    this.#count();
     const retryIn = Math.max(notWithin, this.#pause());
     this.#wait(retryIn, notWithin);
     this.#tell({ kind: "error", trouble: { message, status, body, retryIn } });
+  }
+
+  /** Counts the attempt that is over among those that brought nothing, or begins anew. */
+  #count() {
+    if (this.#lastWord === "" || this.#lastWord === "failure") this.#failures += 1;
+    else this.#failures = 0;
   }
 
   /** Never less than the server asks for; longer from failure to failure; not at once with all others. */
