@@ -1,5 +1,6 @@
 //! What a handler says of the response's head, and the response in place of a stream.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -153,4 +154,32 @@ async fn an_answer_that_is_ready_when_the_server_shuts_down_is_given() {
     let answer = answer.await.expect("no panic");
     assert_eq!(answer.status(), StatusCode::ACCEPTED);
     assert_eq!(hooks.only().await.reason, DisconnectReason::ServerShutdown);
+}
+
+/// Something that an answer holds on to, and where handles are kept beyond their handlers.
+#[derive(Clone, Default)]
+struct Kept {
+    held: Arc<()>,
+    handles: Arc<Mutex<Vec<Sse>>>,
+}
+
+#[sse_route("/dropped")]
+async fn dropped(sse: Sse, State(kept): State<Kept>) -> Result<()> {
+    let held = Arc::clone(&kept.held);
+    let body = futures_util::stream::once(async move {
+        drop(held);
+        Ok::<_, std::io::Error>("never sent")
+    });
+    sse.respond(Body::from_stream(body))?;
+    kept.handles.lock().expect("not poisoned").push(sse);
+    Err("another answer".into())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_not_given_is_dropped_with_the_handler() {
+    let kept = Kept::default();
+    let client = TestClient::new(routes![dropped].with_state(kept.clone()));
+    assert_eq!(client.get("/dropped").response().await.status.as_u16(), 500);
+    assert_eq!(kept.handles.lock().expect("not poisoned").len(), 1);
+    assert_eq!(Arc::strong_count(&kept.held), 1);
 }

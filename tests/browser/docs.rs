@@ -64,7 +64,7 @@ async fn the_page_shows_the_fields_of_each_event_and_of_its_payload() {
     page.wait_until("inSight('[role=option]', 'done') !== undefined").await;
     assert_eq!(
         page.run("[...document.querySelectorAll('[role=option]')].map(option => option.innerText)").await,
-        json!(["progress", "done", "SseRuntimeEvent"])
+        json!(["progress", "done", "end", "SseRuntimeEvent"])
     );
     page.run("inSight('[role=option]', 'done').click()").await;
     page.wait_until("inSight('p', 'The job is done.') !== undefined").await;
