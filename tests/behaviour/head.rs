@@ -180,6 +180,7 @@ async fn an_answer_that_is_not_given_is_dropped_with_the_handler() {
     let kept = Kept::default();
     let client = TestClient::new(routes![dropped].with_state(kept.clone()));
     assert_eq!(client.get("/dropped").response().await.status.as_u16(), 500);
+    drop(client);
     assert_eq!(kept.handles.lock().expect("not poisoned").len(), 1);
     assert_eq!(Arc::strong_count(&kept.held), 1);
 }

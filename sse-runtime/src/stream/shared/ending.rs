@@ -67,7 +67,7 @@ impl Shared {
 
     /// The stream is over: drops the handler and runs the hooks. Only the first call does anything.
     pub(crate) fn conclude(self: &Arc<Self>, reason: DisconnectReason) {
-        let (disconnect, hooks, task, senders, followed, ticking, registrations) = {
+        let (disconnect, hooks, task, senders, followed, ticking, registrations, answer) = {
             let mut state = self.state();
             if state.over.is_some() {
                 return;
@@ -95,10 +95,12 @@ impl Shared {
                 (source, state.follower.take()),
                 state.ticking.take(),
                 std::mem::take(&mut state.registrations),
+                state.take_answer(),
             )
         };
         // Only now that the lock is free: a waker is foreign code when it is dropped.
         drop(task);
+        drop(answer);
         drop(self.handler_task.take());
         let (source, follower) = followed;
         drop(source);
