@@ -178,7 +178,8 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
         self
     }
 
-    /// Adds what utoipa has collected of other routes. The routes themselves are added to the router by who has them.
+    /// Adds what utoipa has collected of other routes. The routes themselves are added to the router by who has them. Where
+    /// both have a schema of one name, or an operation at one place, the one that is here already is kept.
     ///
     /// ```
     /// use axum::{Json, Router, routing::get};
