@@ -56,7 +56,7 @@
 //! | `Accept` refuses `text/event-stream` | 406 |
 //! | HEAD | what the extractors answer, else the headers; the handler does not run |
 //!
-//! On `bare` routes there is none of these events, and no 406.
+//! On `bare` routes there is none of these events, and no 406; a stream that is not through is cut off.
 //!
 //! An `EventSource` reconnects after every end of a stream but a 204 or another status than 200, so after `failure` and
 //! `sse-bye` it comes back by itself. A page that wants to know listens for the names:

@@ -49,10 +49,7 @@ impl http_body::Body for Body {
             }
             Next::Cut => {
                 self.ended = true;
-                Some(Err(io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    "the client did not read for the send timeout",
-                )))
+                Some(Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the stream was broken off")))
             }
         })
     }

@@ -128,6 +128,11 @@ impl Shared {
         let (mut replaced, mut stale) = (None, None);
         let mut _done_with = None;
         let mut state = self.state();
+        if std::mem::take(&mut state.cut_later) {
+            // hyper writes to the socket when a body has nothing more; an error at once would take it along.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         if state.cut {
             return Poll::Ready(Next::Cut);
         }
@@ -175,10 +180,20 @@ impl Shared {
             let source = state.drain_source();
             Self::say_bye(&mut state, reason);
             let last = state.take();
+            let misleads = state.would_mislead(reason);
+            (state.cut, state.cut_later) = (misleads, misleads && !last.is_empty());
             drop(state);
             drop(source);
             self.conclude(reason);
-            return Poll::Ready(Next::Last(last));
+            return match (misleads, last.is_empty()) {
+                (false, _) => Poll::Ready(Next::Last(last)),
+                (true, false) => Poll::Ready(Next::Frame(last)),
+                (true, true) => {
+                    // What was handed over before this is written first, too.
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                }
+            };
         }
         // By turns, where both have something: neither keeps the other waiting.
         let source_first = std::mem::take(&mut state.source_next);
@@ -254,7 +269,8 @@ impl Shared {
     /// The number of bytes still to come, once it is known.
     pub(crate) fn remaining(&self) -> Option<u64> {
         let state = self.state();
-        state.said.then_some(state.buffer.len() as u64)
+        let is_whole = state.said && !state.ending.is_some_and(|reason| state.would_mislead(reason));
+        is_whole.then_some(state.buffer.len() as u64)
     }
 
     /// Tells the connection that the stream has just noted the time.
