@@ -28,7 +28,10 @@
 //!   [`guide::topics_and_resume`].
 //! - The feature `client` brings a client for browsers, see [`guide::browser_client`].
 //! - [`Error`] is for handlers that have no error type of their own.
-//! - The feature `testing` brings a `TestClient`, which runs routes in-process, on tokio's paused clock.
+//! - [`derive@SseEvent`] makes an enum a route's events; with the feature `openapi`, `api!` makes documents of routes, which the
+//!   page of the feature `docs` shows; see [`guide::typed_events`].
+//! - The feature `testing` brings a `TestClient`, which runs routes in-process, on tokio's paused clock; see
+//!   [`guide::testing`].
 //!
 //! # The life of a stream
 //!
@@ -83,8 +86,10 @@
 //! | feature | default | brings |
 //! |---|---|---|
 //! | `client` | no | the module `client`, which serves a client for browsers: see [`guide::browser_client`] |
+//! | `docs` | no | `openapi`, and the page `/docs`, which is embedded (Rust 1.88) |
 //! | `listenfd` | yes | [`listen`] takes a socket from systemd or systemfd |
 //! | `http2` | no | HTTP/2 without TLS in [`serve`] |
+//! | `openapi` | no | `api!` and `Api`: OpenAPI documents of routes (Rust 1.88) |
 //! | `testing` | no | the module `testing`, with a test client |
 
 #![forbid(unsafe_code)]

@@ -317,8 +317,10 @@ struct Others;
 #[tokio::test(start_paused = true)]
 async fn it_merges_with_the_documents_of_others_nests_and_is_served() {
     let api = api![job_events].nest("/v1").merge(Others::openapi()).documents_at("/about/");
-    let [document, _] = documents(&api);
+    let [document, clients] = documents(&api);
     valid(&document);
+    valid(&clients);
+    assert_eq!(clients["paths"]["/jobs"]["get"]["responses"]["200"]["description"], "OK");
     assert_eq!(document["openapi"], "3.2.0");
     let paths: Vec<_> = document["paths"].as_object().expect("paths").keys().collect();
     assert_eq!(paths, ["/jobs", "/v1/jobs/{id}/events"]);

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use axum::Router;
-use utoipa::openapi::{Info, OpenApi, OpenApiVersion, PathItem};
+use http::StatusCode;
+use utoipa::openapi::{Info, OpenApi, OpenApiVersion, PathItem, RefOr};
 
 use super::document;
 use super::operation::{Form, Operation};
@@ -158,7 +159,9 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
     /// let app: Router = Router::new().route("/jobs", get(list)).merge(api![ticks].merge(Others::openapi()));
     /// ```
     pub fn merge(mut self, other: OpenApi) -> Self {
-        self.clients.merge(other.clone());
+        let mut for_clients = other.clone();
+        for_clients.paths.paths.values_mut().for_each(describe_answers);
+        self.clients.merge(for_clients);
         self.openapi.merge(other);
         self
     }
@@ -203,6 +206,30 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
     /// The routes without the documents, and the document: as `split_for_parts` of `utoipa_axum`'s router.
     pub fn split(self) -> (Router<S>, OpenApi) {
         (self.router, self.openapi)
+    }
+}
+
+/// OpenAPI 3.1 demands a description of every response; utoipa leaves one out that is empty, as 3.2 allows.
+fn describe_answers(item: &mut PathItem) {
+    let operations = [
+        &mut item.get,
+        &mut item.put,
+        &mut item.post,
+        &mut item.delete,
+        &mut item.options,
+        &mut item.head,
+        &mut item.patch,
+        &mut item.trace,
+    ];
+    for (status, response) in
+        operations.into_iter().flatten().flat_map(|known| &mut known.responses.responses)
+    {
+        if let RefOr::T(response) = response {
+            if response.description.is_empty() {
+                let status = status.parse().ok().and_then(|status: StatusCode| status.canonical_reason());
+                response.description = status.unwrap_or("The response.").to_owned();
+            }
+        }
     }
 }
 
