@@ -128,13 +128,8 @@ impl Shared {
         let (mut replaced, mut stale) = (None, None);
         let mut _done_with = None;
         let mut state = self.state();
-        if std::mem::take(&mut state.cut_later) {
-            // hyper writes to the socket when a body has nothing more; an error at once would take it along.
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
         if state.cut {
-            return Poll::Ready(Next::Cut);
+            return Self::poll_cut(state, cx);
         }
         state.blocked_since = None;
         if !self.handler_sleeps(&state) {
@@ -177,23 +172,7 @@ impl Shared {
             }
         }
         if let Some(reason) = state.ending {
-            let source = state.drain_source();
-            Self::say_bye(&mut state, reason);
-            let last = state.take();
-            let misleads = state.would_mislead(reason);
-            (state.cut, state.cut_later) = (misleads, misleads && !last.is_empty());
-            drop(state);
-            drop(source);
-            self.conclude(reason);
-            return match (misleads, last.is_empty()) {
-                (false, _) => Poll::Ready(Next::Last(last)),
-                (true, false) => Poll::Ready(Next::Frame(last)),
-                (true, true) => {
-                    // What was handed over before this is written first, too.
-                    cx.waker().wake_by_ref();
-                    Poll::Pending
-                }
-            };
+            return self.poll_last(state, reason, cx);
         }
         // By turns, where both have something: neither keeps the other waiting.
         let source_first = std::mem::take(&mut state.source_next);
@@ -264,6 +243,40 @@ impl Shared {
             self.keep_ticking();
         }
         Poll::Pending
+    }
+
+    /// Hands out the last bytes, and the end.
+    #[cold]
+    fn poll_last(
+        self: &Arc<Self>,
+        mut state: MutexGuard<'_, State>,
+        reason: DisconnectReason,
+        cx: &Context<'_>,
+    ) -> Poll<Next> {
+        let source = state.drain_source();
+        Self::say_bye(&mut state, reason);
+        let last = state.take();
+        let misleads = state.would_mislead(reason);
+        (state.cut, state.cut_later) = (misleads, misleads);
+        drop(state);
+        drop(source);
+        self.conclude(reason);
+        match (misleads, last.is_empty()) {
+            (false, _) => Poll::Ready(Next::Last(last)),
+            (true, false) => Poll::Ready(Next::Frame(last)),
+            (true, true) => Self::poll_cut(self.state(), cx),
+        }
+    }
+
+    #[cold]
+    fn poll_cut(mut state: MutexGuard<'_, State>, cx: &Context<'_>) -> Poll<Next> {
+        if std::mem::take(&mut state.cut_later) {
+            drop(state);
+            // hyper writes to the socket when a body has nothing more; an error at once would take it along.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Next::Cut)
     }
 
     /// The number of bytes still to come, once it is known.
