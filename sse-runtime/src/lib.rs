@@ -118,7 +118,7 @@ pub use error::{Error, PublicMessage, Result, SendError};
 pub use http::StatusCode;
 pub use lifecycle::Shutdown;
 pub use route::Route;
-pub use serve::{Serve, listen, serve};
+pub use serve::{Serve, listen, prepare_socket, serve};
 pub use stream::{Disconnect, DisconnectReason, HeadError, Opening, SendAll, Sending, Sse};
 pub use topic::{
     Follow, FollowError, Hub, HubBuilder, HubStats, PublishError, Publishing, ResetReason, SnapshotError,
