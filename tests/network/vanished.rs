@@ -77,7 +77,7 @@ async fn a_cut_cable_is_noticed_within_a_ping_and_the_timeout() {
     let begun = Instant::now();
     assert_eq!(gone.reason().await, DisconnectReason::PeerVanished);
     let took = begun.elapsed();
-    println!("noticed after {took:.1?}; axum::serve: after 929 s");
+    println!("noticed after {took:.1?}");
     // The kernel looks when it sends again, at intervals that double: up to as long again.
     assert!(took < PING + 2 * PEER_TIMEOUT + Duration::from_secs(2), "{took:?}");
 }
