@@ -164,6 +164,10 @@ impl<C: Future<Output = hyper::Result<()>>> Future for Attended<C> {
             }
             if let Poll::Ready(ended) = this.served.as_mut().poll(cx) {
                 if let Err(error) = ended {
+                    if peer_is_gone(&error) {
+                        // Before the streams are dropped, which then know why.
+                        connection.note_vanished();
+                    }
                     tracing::debug!(peer = %this.peer, %error, "connection ended in an error");
                 }
                 return Poll::Ready(());
@@ -188,6 +192,13 @@ impl<C: Future<Output = hyper::Result<()>>> Future for Attended<C> {
             (this.drain)(this.served.as_mut());
         }
     }
+}
+
+/// Whether the kernel has given the peer up: nobody there acknowledged anything any more.
+fn peer_is_gone(error: &hyper::Error) -> bool {
+    use std::io::ErrorKind::{HostUnreachable, NetworkUnreachable, TimedOut};
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
+    source.is_some_and(|error| matches!(error.kind(), HostUnreachable | NetworkUnreachable | TimedOut))
 }
 
 /// Whether the client begins with HTTP/2's preface (RFC 9113, section 3.4), without taking a byte from the socket.

@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
@@ -78,7 +78,7 @@ fn note(outcome: io::Result<()>, option: &str) {
     }
 }
 
-/// A socket that tells its connection when it has taken bytes, and when its peer is gone.
+/// A socket that tells its connection when it has taken bytes.
 pub(super) struct Socket {
     tcp: TcpStream,
     connection: Arc<Connection>,
@@ -92,22 +92,16 @@ impl Socket {
         Self { tcp, connection, peer_timeout, is_full: false }
     }
 
-    fn note_written(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        match &written {
+    fn note(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match written {
             Poll::Ready(Ok(1..)) => {
                 self.connection.note_write();
                 if self.is_full {
                     self.has_room_again();
                 }
             }
-            Poll::Ready(Ok(0)) => {}
-            Poll::Ready(Err(error)) => self.note_error(error),
-            Poll::Pending => {
-                self.connection.note_blocked();
-                if !self.is_full {
-                    self.is_filling();
-                }
-            }
+            Poll::Ready(_) => {}
+            Poll::Pending => self.is_filling(),
         }
         written
     }
@@ -116,7 +110,10 @@ impl Socket {
     /// it has more patience than that.
     #[cold]
     fn is_filling(&mut self) {
-        self.is_full = true;
+        self.connection.note_blocked();
+        if std::mem::replace(&mut self.is_full, true) {
+            return;
+        }
         let Some(limit) = self.peer_timeout else { return };
         let patience = self.connection.patience().map(|patience| patience + AFTER_SEND_TIMEOUT);
         if patience.is_none_or(|patience| patience > limit) {
@@ -131,14 +128,6 @@ impl Socket {
             limit_silence(&self.tcp, self.peer_timeout);
         }
     }
-
-    #[cold]
-    fn note_error(&self, error: &io::Error) {
-        use io::ErrorKind::{HostUnreachable, NetworkUnreachable, TimedOut};
-        if matches!(error.kind(), HostUnreachable | NetworkUnreachable | TimedOut) {
-            self.connection.note_vanished();
-        }
-    }
 }
 
 impl AsyncRead for Socket {
@@ -147,18 +136,14 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let read = ready!(Pin::new(&mut self.tcp).poll_read(cx, buffer));
-        if let Err(error) = &read {
-            self.note_error(error);
-        }
-        Poll::Ready(read)
+        Pin::new(&mut self.tcp).poll_read(cx, buffer)
     }
 }
 
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.tcp).poll_write(cx, bytes);
-        self.note_written(written)
+        self.note(written)
     }
 
     fn poll_write_vectored(
@@ -167,7 +152,7 @@ impl AsyncWrite for Socket {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.tcp).poll_write_vectored(cx, slices);
-        self.note_written(written)
+        self.note(written)
     }
 
     fn is_write_vectored(&self) -> bool {
