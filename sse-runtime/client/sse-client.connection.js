@@ -43,6 +43,8 @@ const LONGEST_WAIT = 30_000;
 const ANSWER_LIMIT = 10_000;
 /** What a timer can hold, in ms. */
 const LONGEST_TIMER = 2 ** 31 - 1;
+/** How much is kept of an answer that is no stream, in characters. */
+const LONGEST_BODY = 64 * 1024;
 /** With these the server says that it has not even begun. */
 const NOT_BEGUN = [408, 429, 503];
 
@@ -118,6 +120,8 @@ export class Connection {
     const { signal } = (this.#attempt = new AbortController());
     this.#lastWord = "";
     this.#become("connecting");
+    // Whoever heard of that may have closed the stream.
+    if (signal.aborted) return;
     this.#heard();
     try {
       await (this.#ask.transport === "fetch" ? this.#read(signal) : this.#listen(signal));
@@ -171,7 +175,7 @@ export class Connection {
     }
     const type = headers.get("content-type") ?? "none";
     if (response.ok && /^text\/event-stream\s*(;|$)/i.test(type)) return true;
-    const body = await response.text();
+    const body = await beginning(response);
     if (signal.aborted) return false;
     const why = response.ok ? `not an event stream: content-type ${type}` : `refused with status ${status}`;
     this.#fail(why, status, body, delay(headers.get("retry-after")));
@@ -225,7 +229,8 @@ export class Connection {
   #take(event) {
     this.#id = event.id;
     this.#lastWord = event.name;
-    if (event.name !== "failure") this.#failures = 0;
+    // What the server says by itself may be on the way to the next failure.
+    if (event.name !== "failure" && !event.name.startsWith("sse-")) this.#failures = 0;
     if (event.name === "sse-open" && this.#ask.heartbeat === undefined && this.#ask.transport === "fetch") {
       this.#heartbeat = announced(event.data);
       this.#heard();
@@ -245,7 +250,7 @@ export class Connection {
   #ended() {
     const broken = this.#lastWord === "failure" || this.#lastWord === "sse-bye";
     if (this.#ask.method === "GET" || (broken && this.#id)) {
-      if (this.#lastWord === "" || this.#lastWord === "failure") this.#failures += 1;
+      this.#count();
       this.#wait(this.#pause());
     } else if (broken) {
       this.#fail(`ended by the server with the event ${this.#lastWord}`);
@@ -268,10 +273,16 @@ export class Connection {
       this.#tell({ kind: "error", trouble: { message, status, body, retryIn: null } });
       return;
     }
-    if (this.#lastWord === "" || this.#lastWord === "failure") this.#failures += 1;
+    this.#count();
     const retryIn = Math.max(notWithin, this.#pause());
     this.#wait(retryIn, notWithin);
     this.#tell({ kind: "error", trouble: { message, status, body, retryIn } });
+  }
+
+  /** Counts the attempt that is over among those that brought nothing, or begins anew. */
+  #count() {
+    if (this.#lastWord === "" || this.#lastWord === "failure") this.#failures += 1;
+    else this.#failures = 0;
   }
 
   /** Never less than the server asks for; longer from failure to failure; not at once with all others. */
@@ -326,6 +337,26 @@ function announced(data) {
     return JSON.parse(data).heartbeat ?? null;
   } catch {
     return null;
+  }
+}
+
+/**
+ * The text of an answer that is no stream. One that does not end is left when it is long, or after a while.
+ * @param {Response} response
+ */
+async function beginning({ body }) {
+  const reader = body?.getReader();
+  const decoder = new TextDecoder();
+  const timer = setTimeout(() => reader?.cancel(), ANSWER_LIMIT);
+  let text = "";
+  try {
+    for (let part; text.length < LONGEST_BODY && (part = await reader?.read()) && !part.done;) {
+      text += decoder.decode(part.value, { stream: true });
+    }
+    return text.slice(0, LONGEST_BODY);
+  } finally {
+    clearTimeout(timer);
+    reader?.cancel().catch(() => {});
   }
 }
 

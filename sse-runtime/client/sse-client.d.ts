@@ -66,7 +66,7 @@ export interface Failure {
 export declare class StreamError extends Error {
   /** The response's status; 0 if there was none, or if it was cut off. */
   readonly status: number;
-  /** The response's body, if it was no stream. */
+  /** The response's body, if it was no stream; of a long one the first 65536 characters. */
   readonly body: string;
   /** Milliseconds to the next attempt; 0 if the stream goes on; `null` if it was the last word. */
   readonly retryIn: number | null;

@@ -146,7 +146,7 @@ pub use utoipa;
 #[macro_export]
 macro_rules! __operation {
     () => {
-        pub fn operation() -> $crate::__private::Operation {
+        pub fn operation(_: $crate::__private::Components) -> $crate::__private::Operation {
             ::core::unreachable!()
         }
     };
@@ -156,16 +156,17 @@ macro_rules! __operation {
         handle: $handle:ty, output: $output:ty,
     ) => {
         #[doc(hidden)]
-        pub fn operation() -> $crate::__private::Operation {
+        pub fn operation(known: $crate::__private::Components) -> $crate::__private::Operation {
             #[allow(unused_imports)]
             use $crate::__private::questions::*;
             #[allow(unused_mut)]
-            let mut operation =
-                $crate::__private::Operation::new(Self::__META, $name, &[$($method),*], &[$($doc),*], $deprecated);
-            $((&&&Probe::<$parameter_type>::NEW).parameter(&mut operation, $parameter);)*
-            $((&&&Probe::<$argument>::NEW).argument(&mut operation);)*
-            (&&&Probe::<$handle>::NEW).events(&mut operation);
-            (&&&Probe::<$output>::NEW).outcome(&mut operation);
+            let mut operation = $crate::__private::Operation::new(
+                known, Self::__META, $name, &[$($method),*], &[$($doc),*], $deprecated,
+            );
+            $((&&&$crate::__private::Probe::<$parameter_type>::NEW).parameter(&mut operation, $parameter);)*
+            $((&&&$crate::__private::Probe::<$argument>::NEW).argument(&mut operation);)*
+            (&&&$crate::__private::Probe::<$handle>::NEW).events(&mut operation);
+            (&&&$crate::__private::Probe::<$output>::NEW).outcome(&mut operation);
             operation
         }
     };
@@ -187,7 +188,7 @@ pub mod __private {
 
     pub use crate::__operation as operation;
     #[cfg(feature = "openapi")]
-    pub use crate::contract::{Operation, questions};
+    pub use crate::contract::{Components, Operation, Probe, questions};
     pub use crate::route::{
         Failure, Handle, HeadArgument, HeadArguments, LastArgument, Outcome, Params, PathArgument, Rejection,
         Stream, route, stub,

@@ -10,6 +10,7 @@ use script::{Script, cut_off, ended, refused};
 use serde_json::{Value, json};
 use sse_runtime::testing::{Item, Parser};
 use sse_tests::node;
+use tokio::io::AsyncWriteExt;
 
 /// What our own parser makes of a stream.
 fn read(stream: &[u8]) -> Value {
@@ -274,4 +275,48 @@ async fn who_leaves_the_loop_or_aborts_has_closed_the_stream() {
         );
         assert_eq!(asked.len(), 1);
     }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_stream_and_does_not_end_is_left_when_it_is_long() {
+    // The announced rest never comes, and the socket stays open.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}/", listener.local_addr().expect("an address"));
+    let server = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.expect("a client");
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 1000000\r\n\r\n";
+        socket.write_all(head.as_bytes()).await.expect("it reads");
+        let mut written = 0;
+        while socket.write_all(&[b'a'; 1000]).await.is_ok() && written < 100 {
+            written += 1;
+        }
+        socket
+    });
+    let told = node("sse_client.mjs", &[&url, "{}"]).await;
+    drop(server.await.expect("no panic"));
+    let error = format!("error 200 final {}", "a".repeat(64 * 1024));
+    assert_eq!(words(&told), [error]);
+}
+
+#[tokio::test]
+async fn a_handler_that_fails_each_time_is_asked_less_and_less() {
+    let failing = "event: sse-open\ndata: {\"position\":\"a-1\",\"resumed\":true,\"heartbeat\":null}\n\n\
+                   event: failure\ndata: {\"reason\":\"HandlerError\"}\n\n";
+    let answers = [ended(failing), ended(failing), ended(failing), ended(END)];
+    let script = Script::start(&answers).await;
+    node("sse_client.mjs", &[&script.url(), &json!({ "retry": 200 }).to_string()]).await;
+    let waits = script.waits();
+    for (wait, least) in waits.iter().zip([200, 400, 800]) {
+        assert!(wait.as_millis() >= least, "{waits:?}");
+    }
+    assert_eq!(waits.len(), 3);
+}
+
+#[tokio::test]
+async fn closed_from_within_a_callback_it_leaves_no_event_source_and_no_timer() {
+    let printed = node("sse_client_closing.mjs", &[]).await;
+    assert_eq!(
+        printed,
+        ["state open: 0", "event tick: 0", "state waiting: 0", "error: 0", "state connecting: 0"]
+    );
 }

@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sse_runtime::testing::TestClient;
 use sse_runtime::{Api, DescribeArgument, Result, SendError, Sse, SseEvent, api, sse_route};
+use utoipa::openapi::ContentBuilder;
 use utoipa::openapi::path::Operation;
+use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
@@ -217,7 +219,8 @@ fn each_event_is_a_member_of_one_of_with_its_name_and_the_schema_of_its_data() {
     let content = &document["paths"]["/jobs/{id}/events"]["get"]["responses"]["200"]["content"];
     let items = content["text/event-stream"]["itemSchema"]["oneOf"].as_array().expect("a list");
     let names: Vec<_> = items.iter().map(|item| item["properties"]["event"]["enum"].clone()).collect();
-    assert_eq!(names, [json!(["queued"]), json!(["progress"]), json!(["log"]), json!(["done"]), Value::Null]);
+    let expected = ["queued", "progress", "log", "done", "end"].map(|name| json!([name]));
+    assert_eq!(names[..5], expected, "the last by `finish`");
     assert_eq!(
         items[1],
         json!({
@@ -251,7 +254,7 @@ fn each_event_is_a_member_of_one_of_with_its_name_and_the_schema_of_its_data() {
     );
     assert_eq!(items[3]["x-sse-terminal"], true);
     assert_eq!(items[3]["description"], "There will be no more.\n\nThe stream ends with this event.");
-    assert_eq!(items[4], json!({ "$ref": "#/components/schemas/SseRuntimeEvent" }));
+    assert_eq!(items[5], json!({ "$ref": "#/components/schemas/SseRuntimeEvent" }));
 }
 
 #[test]
@@ -348,4 +351,90 @@ fn parts_can_be_taken_for_a_router_of_ones_own() {
     let (router, openapi) = all().split();
     let _: Router = router;
     assert_eq!(openapi.paths.paths.len(), 4);
+}
+
+struct Whole;
+
+impl<S: Sync> FromRequestParts<S> for Whole {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, StatusCode> {
+        Ok(Self)
+    }
+}
+
+impl DescribeArgument for Whole {
+    fn describe(operation: &mut Operation) {
+        let whole = ResponseBuilder::new().description("All at once, or bit by bit.");
+        let whole = whole.content("application/json", ContentBuilder::new().build());
+        operation.responses.responses.insert("200".to_owned(), whole.into());
+    }
+}
+
+#[sse_route("/sums", bare)]
+async fn sums(sse: Sse<other::Tick>, _whole: Whole) -> Result {
+    sse.respond(Json(3))?;
+    Ok(())
+}
+
+#[test]
+fn what_is_answered_in_place_of_the_stream_is_documented_beside_it() {
+    let [document, clients] = documents(&api![sums]);
+    for document in [document, clients] {
+        valid(&document);
+        let answer = &document["paths"]["/sums"]["get"]["responses"]["200"];
+        assert_eq!(answer["description"], "All at once, or bit by bit.");
+        let types: Vec<_> = answer["content"].as_object().expect("content").keys().collect();
+        assert_eq!(types, ["application/json", "text/event-stream"]);
+    }
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[allow(dead_code)]
+enum Sort {
+    Newest,
+    Oldest,
+}
+
+#[derive(Deserialize, IntoParams)]
+struct Listing {
+    #[allow(dead_code)]
+    sort: Sort,
+    #[allow(dead_code)]
+    then: Option<Sort>,
+}
+
+#[derive(utoipa::IntoResponses)]
+#[allow(dead_code)]
+enum ListError {
+    /// There is no list.
+    #[response(status = 404)]
+    Missing(Problem),
+}
+
+impl From<SendError> for ListError {
+    fn from(_: SendError) -> Self {
+        Self::Missing(Problem { what: String::new() })
+    }
+}
+
+impl IntoResponse for ListError {
+    fn into_response(self) -> Response {
+        StatusCode::NOT_FOUND.into_response()
+    }
+}
+
+#[sse_route("/listing")]
+async fn listing(sse: Sse, Query(_): Query<Listing>) -> Result<(), ListError> {
+    sse.send("a").await?;
+    Ok(())
+}
+
+#[test]
+fn what_parameters_and_responses_refer_to_is_there() {
+    let api: Api = api![listing].schema::<Sort>().schema::<Problem>();
+    let [document, clients] = documents(&api);
+    valid(&document);
+    valid(&clients);
 }

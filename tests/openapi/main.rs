@@ -1,9 +1,11 @@
 //! OpenAPI documents, held against the specification's own schema.
 
 mod documents;
+mod names;
 #[allow(dead_code, reason = "it is not started here")]
 #[path = "../sample.rs"]
 mod sample;
+mod streams;
 mod validator;
 
 use serde_json::{Value, json};

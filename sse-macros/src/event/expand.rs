@@ -78,8 +78,10 @@ fn implement(events: &Events<'_>, root: &TokenStream, items: &TokenStream) -> To
             quote_spanned!(span=> where #(#predicates,)* Self: #root::__private::Data)
         },
     );
+    let allow_deprecated = events.deprecated.then(|| quote!(#[allow(deprecated)]));
     quote_spanned! {span=>
         #[automatically_derived]
+        #allow_deprecated
         impl #generics #root::SseEvent for #name #arguments #clause {
             #items
         }

@@ -9,13 +9,15 @@ use super::{
 use crate::diagnostics::Diagnostics;
 use proc_macro2::{Ident, Span};
 use std::time::Duration;
-use syn::{Fields, Generics, Index, Item, LitStr, Member, ext::IdentExt, spanned::Spanned};
+use syn::{Attribute, Fields, Generics, Index, Item, LitStr, Member, ext::IdentExt, spanned::Spanned};
 
 /// A type whose values are events.
 pub(crate) struct Events<'a> {
     pub(crate) name: &'a Ident,
     pub(crate) generics: &'a Generics,
     pub(crate) root: Option<syn::Path>,
+    /// Whether to speak of it, or of a part of it, is deprecated.
+    pub(crate) deprecated: bool,
     pub(crate) kind: Kind<'a>,
 }
 
@@ -63,7 +65,17 @@ pub(crate) fn validate<'a>(item: &'a Item, found: &mut Diagnostics) -> Option<Ev
                 variants.push(Variant { ident: &variant.ident, event });
             }
             let kind = Kind::Enum(variants);
-            Some(Events { name: &item.ident, generics: &item.generics, root: settings.root, kind })
+            let parts = item.variants.iter().flat_map(|variant| {
+                variant.attrs.iter().chain(variant.fields.iter().flat_map(|field| &field.attrs))
+            });
+            let deprecated = is_deprecated(item.attrs.iter().chain(parts));
+            Some(Events {
+                name: &item.ident,
+                generics: &item.generics,
+                root: settings.root,
+                deprecated,
+                kind,
+            })
         }
         Item::Struct(item) => {
             let settings = Settings::read(&item.attrs, Place::Struct, found);
@@ -72,13 +84,25 @@ pub(crate) fn validate<'a>(item: &'a Item, found: &mut Diagnostics) -> Option<Ev
             // A struct's `rename_all` is for its fields.
             let event = event(&settings, &said, None, &item.ident, &item.fields, found);
             let kind = Kind::Struct(event);
-            Some(Events { name: &item.ident, generics: &item.generics, root: settings.root, kind })
+            let parts = item.fields.iter().flat_map(|field| &field.attrs);
+            let deprecated = is_deprecated(item.attrs.iter().chain(parts));
+            Some(Events {
+                name: &item.ident,
+                generics: &item.generics,
+                root: settings.root,
+                deprecated,
+                kind,
+            })
         }
         other => {
             found.at(other.span(), "events are an enum, a variant for each, or a struct; this is neither");
             None
         }
     }
+}
+
+fn is_deprecated<'a>(mut attributes: impl Iterator<Item = &'a Attribute>) -> bool {
+    attributes.any(|attribute| attribute.path().is_ident("deprecated"))
 }
 
 fn refuse_untagged(said: &Said, found: &mut Diagnostics) {
@@ -106,7 +130,8 @@ fn event(
             (rename_all.map_or_else(|| plain.clone(), |case| case.of_variant(&plain)), ident.span())
         }
     };
-    if let Some(message) = names::refuse(&name) {
+    // What is never sent may be called as it likes.
+    if let Some(message) = names::refuse(&name).filter(|_| !said.skipped) {
         found.at(place, message);
     }
     if let (Some(span), Some(_)) = (settings.terminal, &settings.id) {
@@ -156,7 +181,8 @@ fn refuse_doubled(
     ident: &Ident,
     found: &mut Diagnostics,
 ) {
-    let Some(twin) = earlier.iter().find(|earlier| earlier.event.name == event.name) else { return };
+    let is_twin = |earlier: &&Variant<'_>| earlier.event.name == event.name && !earlier.event.skipped;
+    let Some(twin) = earlier.iter().find(is_twin).filter(|_| !event.skipped) else { return };
     let place = settings.name.as_ref().or(said.rename.as_ref()).map_or_else(|| ident.span(), LitStr::span);
     found.at(
         place,

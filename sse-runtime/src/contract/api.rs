@@ -4,10 +4,13 @@ use std::collections::HashSet;
 
 use axum::Router;
 use http::StatusCode;
+use utoipa::ToSchema;
 use utoipa::openapi::{Info, OpenApi, OpenApiVersion, PathItem, RefOr};
 
+use super::components::Components;
 use super::document;
-use super::operation::{Form, Operation};
+use super::item::text;
+use super::operation::{Form, Operation, in_path, names_in};
 use crate::route::Route;
 
 /// Routes that describe themselves: what [`api!`](crate::api) makes of handlers. As a router it serves them, and beside them
@@ -55,7 +58,8 @@ use crate::route::Route;
 ///
 /// Types describe themselves through [utoipa](https://docs.rs/utoipa) 6: `ToSchema` for events and bodies, `IntoParams` for
 /// the `T` of `Query<T>` and `Path<T>`, `IntoResponses` for a handler's error. All of it is optional: what says nothing is
-/// documented by what is known of it. An extractor of your own can implement [`DescribeArgument`](crate::DescribeArgument).
+/// documented by what is known of it. What a field of parameters, or a response, refers to is to be named once, with
+/// [`schema`](Self::schema). Two types of one name become two components, `JobEvent` and `JobEvent2`. An extractor of your own can implement [`DescribeArgument`](crate::DescribeArgument).
 #[must_use = "an API does nothing until it becomes a router"]
 pub struct Api<S = ()> {
     router: Router<S>,
@@ -77,11 +81,11 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
 
     /// Called by [`api!`](crate::api).
     #[doc(hidden)]
-    pub fn route(mut self, route: Route<S>, operation: fn() -> Operation) -> Self {
+    pub fn route(mut self, route: Route<S>, operation: fn(Components) -> Operation) -> Self {
         self.router = self.router.merge(route);
-        let id = self.id_of(&operation());
+        let id = self.id_of(&operation(Components::default()));
         for (form, document) in [(Form::Items, &mut self.openapi), (Form::Payloads, &mut self.clients)] {
-            let operation = operation();
+            let operation = operation(Components::take_from(document));
             let path = operation.path();
             let (methods, components) = operation.finish(form, &id);
             for (method, described) in methods {
@@ -93,7 +97,7 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
                     }
                 }
             }
-            components.merge_into(document);
+            components.give_to(document);
         }
         self
     }
@@ -108,7 +112,9 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
         loop {
             // The numbers do not end before one is free.
             let id = ids.next().unwrap_or_default();
-            if self.ids.insert(id.clone()) {
+            let taken: Vec<_> = operation.ids(&id).collect();
+            if !taken.iter().any(|id| self.ids.contains(id)) {
+                self.ids.extend(taken);
                 return id;
             }
         }
@@ -132,6 +138,44 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
     pub fn description(mut self, description: &str) -> Self {
         self.openapi.info.description = Some(description.to_owned());
         self.clients.info.description = Some(description.to_owned());
+        self
+    }
+
+    /// Adds the schema of a type that parameters or responses refer to by its name, which say no more of it: an enum in a
+    /// `Query<T>`, say. Whatever events and bodies refer to is there already. Which one is missing is logged when the API
+    /// becomes a router.
+    ///
+    /// ```
+    /// use axum::extract::Query;
+    /// use serde::Deserialize;
+    /// use sse_runtime::{Api, Sse, api, sse_route};
+    /// use utoipa::{IntoParams, ToSchema};
+    ///
+    /// #[derive(Deserialize, ToSchema)]
+    /// enum Level {
+    ///     All,
+    ///     Errors,
+    /// }
+    ///
+    /// #[derive(Deserialize, IntoParams)]
+    /// struct Filter {
+    ///     level: Level,
+    /// }
+    ///
+    /// #[sse_route("/logs")]
+    /// async fn logs(sse: Sse, Query(filter): Query<Filter>) {
+    ///     # let Filter { level: Level::All | Level::Errors } = filter;
+    ///     sse.send("started").await.ok();
+    /// }
+    ///
+    /// let api: Api = api![logs].schema::<Level>();
+    /// ```
+    pub fn schema<T: ToSchema>(mut self) -> Self {
+        for document in [&mut self.openapi, &mut self.clients] {
+            let mut components = Components::take_from(document);
+            components.name::<T>();
+            components.give_to(document);
+        }
         self
     }
 
@@ -166,7 +210,8 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
         self
     }
 
-    /// Puts the routes so far, and the documents, under a path, as `Router::nest` does.
+    /// Puts the routes so far under a path, as `Router::nest` does, and says so in the documents; also of what they have from
+    /// [`merge`](Self::merge) so far. Where the documents are served is for [`documents_at`](Self::documents_at).
     ///
     /// # Panics
     /// As `Router::nest`: if the path is empty, or `/`, or does not begin with a `/`.
@@ -176,7 +221,12 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
             let paths = std::mem::take(&mut document.paths.paths);
             document.paths.paths = paths
                 .into_iter()
-                .map(|(path, item)| (format!("{}{path}", prefix.trim_end_matches('/')), item))
+                .map(|(path, mut item)| {
+                    for name in names_in(prefix) {
+                        item.parameters.get_or_insert_default().push(in_path(name, text().into()).into());
+                    }
+                    (nested(prefix, &path), item)
+                })
                 .collect();
         }
         self
@@ -230,6 +280,15 @@ fn describe_answers(item: &mut PathItem) {
                 response.description = status.unwrap_or("The response.").to_owned();
             }
         }
+    }
+}
+
+/// Where axum has a path that is nested.
+fn nested(prefix: &str, path: &str) -> String {
+    match (prefix.strip_suffix('/'), path) {
+        (Some(prefix), path) => format!("{prefix}{path}"),
+        (None, "/") => prefix.to_owned(),
+        (None, path) => format!("{prefix}{path}"),
     }
 }
 

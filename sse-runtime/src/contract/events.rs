@@ -5,10 +5,11 @@
 
 use utoipa::ToSchema;
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{OneOfBuilder, Schema};
+use utoipa::openapi::schema::{AnyOfBuilder, OneOfBuilder, Schema};
 
-use super::components::Components;
+use super::components::{Components, Description};
 use super::item::{Item, any_value, data_of, text};
+use crate::stream::FAILURE;
 use crate::wire::{EventShape, SseEvent};
 
 /// What is said of a route's events.
@@ -17,7 +18,6 @@ pub(super) struct Events {
     pub(super) items: Vec<RefOr<Schema>>,
     /// The schema of what stands in `data`: a union, if there are several events. None if it is any text.
     pub(super) payload: Option<RefOr<Schema>>,
-    pub(super) has_terminal: bool,
     /// The names of the events, if they are known.
     pub(super) names: Vec<&'static str>,
 }
@@ -26,44 +26,46 @@ impl Events {
     /// Of a type that describes itself.
     pub(super) fn described<E: SseEvent + ToSchema>(components: &mut Components) -> Self {
         let shapes = E::shapes();
-        let payload = components.of::<E>();
-        let items = match (variants(E::schema()), shapes) {
+        let Description { schema, reference: payload } = components.describe::<E>();
+        let items = match (variants(schema), shapes) {
             (Some(variants), shapes) if variants.len() == shapes.len() => {
                 shapes.iter().zip(variants).map(|(shape, data)| item(shape, data)).collect()
             }
             // The type describes itself in another way than variant by variant: each event may be any of it.
             (_, shapes) => shapes.iter().map(|shape| item(shape, payload.clone())).collect(),
         };
-        let has_terminal = shapes.iter().any(|shape| shape.is_terminal);
         let names: Vec<_> = shapes.iter().map(|shape| shape.name).collect();
         if names.is_empty() {
             return Self {
                 items: vec![Item::unnamed().build(data_of(payload.clone()))],
                 payload: Some(payload),
-                has_terminal,
                 names,
             };
         }
-        Self { items, payload: Some(payload), has_terminal, names }
+        Self { items, payload: Some(payload), names }
     }
 
     /// Of a type of which the names are known, or nothing.
     pub(super) fn named<E: SseEvent>() -> Self {
         let shapes = E::shapes();
-        let has_terminal = shapes.iter().any(|shape| shape.is_terminal);
         let names: Vec<_> = shapes.iter().map(|shape| shape.name).collect();
         if names.is_empty() {
-            return Self { items: vec![Item::unnamed().build(text())], payload: None, has_terminal, names };
+            return Self { items: vec![Item::unnamed().build(text())], payload: None, names };
         }
         let items = shapes.iter().map(|shape| item(shape, any_value())).collect();
-        Self { items, payload: Some(any_value()), has_terminal, names }
+        Self { items, payload: Some(any_value()), names }
     }
 
     /// The schema of an item, with what the runtime says beside the route's own events.
     pub(super) fn item_schema(self, others: impl IntoIterator<Item = RefOr<Schema>>) -> RefOr<Schema> {
         let mut items: Vec<_> = self.items.into_iter().chain(others).collect();
+        // What has no name of its own, or one of the runtime's, may be both, to whoever does not look into the data.
+        let is_ambiguous = self.names.is_empty() || self.names.contains(&FAILURE);
         match (items.len(), items.pop()) {
             (1, Some(only)) => only,
+            (_, last) if is_ambiguous => RefOr::T(Schema::AnyOf(
+                items.into_iter().chain(last).fold(AnyOfBuilder::new(), AnyOfBuilder::item).build(),
+            )),
             (_, last) => RefOr::T(Schema::OneOf(
                 items.into_iter().chain(last).fold(OneOfBuilder::new(), OneOfBuilder::item).build(),
             )),

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `operation` | what the attribute knows of one route, put together |
 //! | `probes` | what each type in the signature says: an extractor, the events, the error |
-//! | `components` | schemas under names |
+//! | `components`, `references` | schemas under names, each of which means one thing |
 //! | `events`, `item` | the schema of a stream's items |
 //! | `runtime_events` | the events that the runtime itself says |
 //! | `api` | the routes together, and the documents beside them |
@@ -25,16 +25,21 @@ mod operation;
 #[cfg(feature = "docs")]
 mod page;
 mod probes;
+mod references;
 mod runtime_events;
 
 pub use api::Api;
+pub use components::Components;
 pub use operation::Operation;
 pub use probes::DescribeArgument;
 
-/// What the expansion of `operation!` brings into scope.
+pub use probes::Probe;
+
+/// What the expansion of `operation!` brings into scope: without names, which would hide the user's.
 pub mod questions {
     pub use super::probes::{
-        ArgumentByDefault, ArgumentByLibrary, ArgumentByUser, EventsByDefault, EventsByLibrary, EventsByName,
-        OutcomeByDefault, OutcomeByLibrary, ParameterByDefault, ParameterByLibrary, Probe,
+        ArgumentByDefault as _, ArgumentByLibrary as _, ArgumentByUser as _, EventsByDefault as _,
+        EventsByLibrary as _, EventsByName as _, OutcomeByDefault as _, OutcomeByLibrary as _,
+        ParameterByDefault as _, ParameterByLibrary as _,
     };
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use utoipa::openapi::path::{HttpMethod, Operation as Described, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
-use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::response::Response;
 use utoipa::openapi::schema::{Schema, Type};
 use utoipa::openapi::{ContentBuilder, Deprecated, RefOr, Required};
 
@@ -38,6 +38,7 @@ impl Operation {
     #[allow(missing_docs)]
     #[must_use]
     pub fn new(
+        known: Components,
         meta: &'static Meta,
         name: &'static str,
         methods: &'static [&'static str],
@@ -47,7 +48,7 @@ impl Operation {
         let mut described = Described::new();
         (described.summary, described.description) = read_docs(docs);
         described.deprecated = deprecated.then_some(Deprecated::True);
-        Self { meta, name, methods, described, components: Components::default(), events: None }
+        Self { meta, name, methods, described, components: known, events: None }
     }
 
     pub(super) fn name(&self) -> &'static str {
@@ -70,12 +71,7 @@ impl Operation {
     pub(super) fn path_parameter(&mut self, name: &'static str, schema: RefOr<Schema>) {
         let is_text =
             matches!(&schema, RefOr::T(Schema::Object(object)) if object.schema_type == Type::String.into());
-        let parameter = ParameterBuilder::new()
-            .name(name)
-            .parameter_in(ParameterIn::Path)
-            .required(Required::True)
-            .schema(Some(schema));
-        self.parameter(parameter.build());
+        self.parameter(in_path(name, schema));
         if !is_text {
             self.response_unless_known("400", "A path parameter cannot be parsed.");
         }
@@ -135,12 +131,20 @@ impl Operation {
         self.meta.path.replace("{*", "{")
     }
 
-    /// The operation for each of the route's methods, and the schemas that they refer to.
+    /// The operations' ids, if the handler's is `id`: one for each of the route's methods.
+    pub(super) fn ids<'a>(&self, id: &'a str) -> impl Iterator<Item = String> + use<'a> {
+        let (methods, several) = (self.methods, self.methods.len() > 1);
+        methods.iter().map(move |name| {
+            if several { format!("{id}_{}", name.to_ascii_lowercase()) } else { id.to_owned() }
+        })
+    }
+
+    /// The operation for each of the route's methods, and the schemas of the document with those that they refer to.
     pub(super) fn finish(mut self, form: Form, id: &str) -> (Vec<(HttpMethod, Described)>, Components) {
         self.path_parameters_without_argument();
         self.answers(form);
-        let several = self.methods.len() > 1;
-        let methods = self.methods.iter().map(|name| {
+        let ids = self.ids(id);
+        let methods = self.methods.iter().zip(ids).map(|(name, id)| {
             let method = match *name {
                 "POST" => HttpMethod::Post,
                 "PUT" => HttpMethod::Put,
@@ -148,8 +152,7 @@ impl Operation {
                 _ => HttpMethod::Get,
             };
             let mut described = self.described.clone();
-            let suffix = if several { format!("_{}", name.to_ascii_lowercase()) } else { String::new() };
-            described.operation_id = Some(format!("{id}{suffix}"));
+            described.operation_id = Some(id);
             if *name == "GET" {
                 described.request_body = None;
             }
@@ -161,17 +164,14 @@ impl Operation {
     /// An extractor that reads the whole path may say nothing of it, and yet a document names every parameter.
     fn path_parameters_without_argument(&mut self) {
         let path = self.path();
-        let names = path.split('{').skip(1).filter_map(|part| part.split('}').next());
-        for name in names {
+        for name in names_in(&path) {
             let parameters = self.described.parameters.get_or_insert_default();
             let is_known = parameters.iter().any(|parameter| match parameter {
                 RefOr::T(known) => known.name == name && known.parameter_in == ParameterIn::Path,
                 RefOr::Ref(_) => false,
             });
             if !is_known {
-                let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path);
-                let parameter = parameter.required(Required::True).schema(Some(text()));
-                parameters.push(RefOr::T(parameter.build()));
+                parameters.push(RefOr::T(in_path(name, text().into())));
             }
         }
     }
@@ -183,12 +183,11 @@ impl Operation {
             Form::Items => ContentBuilder::new().item_schema(Some(self.item_schema(events))),
             Form::Payloads => ContentBuilder::new().schema(events.payload),
         };
-        let stream = ResponseBuilder::new()
-            .description("The stream of events.")
-            .content("text/event-stream", content.build())
-            .build();
-        let responses = &mut self.described.responses.responses;
-        responses.entry("200".to_owned()).or_insert(RefOr::T(stream));
+        self.response_unless_known("200", "The stream of events.");
+        // Beside what else it may be: what is given to `respond`.
+        if let Some(RefOr::T(answer)) = self.described.responses.responses.get_mut("200") {
+            answer.content.entry("text/event-stream".to_owned()).or_insert(content.build().into());
+        }
         if self.meta.bare {
             return;
         }
@@ -214,16 +213,28 @@ impl Operation {
     /// The schema of the stream's items: the route's events, and those of the runtime.
     fn item_schema(&mut self, events: Events) -> RefOr<Schema> {
         let mut others = Vec::new();
-        if !self.meta.bare && !events.names.is_empty() {
+        // Events that may be anything may be these, too.
+        if !self.meta.bare && events.payload.is_some() {
             // Of `finish`, if not of the handler's return.
             let end = self.meta.end.unwrap_or(END);
-            if (self.meta.end.is_some() || !events.has_terminal) && !events.names.contains(&end) {
+            if !events.names.contains(&end) {
                 others.push(runtime_events::end(end));
             }
             others.push(runtime_events::reference(&mut self.components));
         }
         events.item_schema(others)
     }
+}
+
+/// The names of the parameters in a path.
+pub(super) fn names_in(path: &str) -> impl Iterator<Item = &str> {
+    path.split('{').skip(1).filter_map(|part| part.split('}').next())
+}
+
+/// A parameter of the path.
+pub(super) fn in_path(name: &str, schema: RefOr<Schema>) -> Parameter {
+    let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path);
+    parameter.required(Required::True).schema(Some(schema)).build()
 }
 
 /// The first paragraph of the doc comments is the summary, what follows the description.

@@ -24,7 +24,8 @@ use crate::wire::SseEvent;
 /// that it may give.
 ///
 /// What axum's own extractors mean is known: `Query<T>` and `Path<T>` if `T` implements `utoipa::IntoParams`, `Json<T>` and
-/// `Form<T>` if it implements `utoipa::ToSchema`.
+/// `Form<T>` if it implements `utoipa::ToSchema`. What is answered with [`respond`](crate::Sse::respond) in place of a stream
+/// may stand in the response 200: the stream is added there.
 ///
 /// ```
 /// use axum::extract::FromRequestParts;

@@ -1,8 +1,8 @@
 //! The events that the runtime itself says, as schemas: what a client meets beside the route's own.
 
 use serde_json::json;
+use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type};
-use utoipa::openapi::{Ref, RefOr};
 
 use super::components::Components;
 use super::item::{Item, data_of};
@@ -18,8 +18,8 @@ pub(super) fn reference(components: &mut Components) -> RefOr<Schema> {
     let description =
         "What the server says by itself: errors, goodbyes, and where a stream that follows topics stands.";
     let any = OneOfBuilder::new().description(Some(description));
-    components.add(ALL.to_owned(), Schema::OneOf(events.into_iter().fold(any, OneOfBuilder::item).build()));
-    Ref::from_schema_name(ALL).into()
+    let any = Schema::OneOf(events.into_iter().fold(any, OneOfBuilder::item).build());
+    components.add(any.into(), Some(ALL.to_owned()), []).reference
 }
 
 /// The terminal event of a route with `end`, or of `finish`.

@@ -105,11 +105,9 @@ impl Future for Respond {
                 let Some(limit) = shared.meta.open_after else { return Poll::Pending };
                 let timer = self.open_after.get_or_insert_with(|| Box::pin(sleep(limit)));
                 std::task::ready!(timer.as_mut().poll(cx));
-                if shared.is_answered() {
-                    // There will be no stream to open.
+                if !shared.open_now() {
                     return Poll::Pending;
                 }
-                shared.open_now();
                 Opened::Stream
             }
         };

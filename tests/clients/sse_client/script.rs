@@ -1,13 +1,14 @@
 //! A server that plays by a script: each request is answered with the next answer, byte by byte as it is written there.
 
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 pub(super) struct Script {
     url: String,
-    asked: Arc<Mutex<Vec<String>>>,
+    asked: Arc<Mutex<Vec<(Instant, String)>>>,
 }
 
 impl Script {
@@ -20,7 +21,7 @@ impl Script {
             let mut answers = answers.into_iter();
             while let Ok((mut socket, _)) = listener.accept().await {
                 let Some(request) = request(&mut socket).await else { continue };
-                heard.lock().expect("not poisoned").push(request);
+                heard.lock().expect("not poisoned").push((Instant::now(), request));
                 let answer = answers.next().expect("no more requests than answers");
                 // Who has heard enough may leave.
                 let _ = socket.write_all(answer.as_bytes()).await;
@@ -35,7 +36,13 @@ impl Script {
 
     /// Every request so far, head and body.
     pub(super) fn asked(&self) -> Vec<String> {
-        self.asked.lock().expect("not poisoned").clone()
+        self.asked.lock().expect("not poisoned").iter().map(|(_, request)| request.clone()).collect()
+    }
+
+    /// The time from each request to the next.
+    pub(super) fn waits(&self) -> Vec<Duration> {
+        let asked = self.asked.lock().expect("not poisoned");
+        asked.windows(2).map(|pair| pair[1].0 - pair[0].0).collect()
     }
 }
 

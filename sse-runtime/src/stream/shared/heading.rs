@@ -30,11 +30,6 @@ impl Shared {
         Ok(())
     }
 
-    /// Whether the request will be answered by a response that is no stream.
-    pub(crate) fn is_answered(&self) -> bool {
-        self.state().is_answered()
-    }
-
     /// What the handler has said of the head of its stream.
     pub(crate) fn take_head(&self) -> Option<Box<Head>> {
         self.state().head.take()
@@ -52,6 +47,7 @@ impl State {
         Ok(())
     }
 
+    /// Whether the request will be answered by a response that is no stream.
     pub(super) fn is_answered(&self) -> bool {
         self.head.as_ref().is_some_and(|head| head.answer.is_some())
     }

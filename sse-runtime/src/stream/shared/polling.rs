@@ -105,9 +105,16 @@ impl Shared {
         Poll::Pending
     }
 
-    /// Leaves the head phase whatever the handler does: its route's `open_after` is over.
-    pub(crate) fn open_now(self: &Arc<Self>) {
-        self.begin_streaming(self.state());
+    /// Leaves the head phase whatever the handler does: its route's `open_after` is over. Returns whether it did: not if the
+    /// request is answered by a response that is no stream.
+    pub(crate) fn open_now(self: &Arc<Self>) -> bool {
+        // Under one lock, because a clone of the handle may be answering at this moment.
+        let state = self.state();
+        if state.is_answered() {
+            return false;
+        }
+        self.begin_streaming(state);
+        true
     }
 
     fn begin_streaming(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
