@@ -179,6 +179,17 @@ macro_rules! __operation {
     ($($described:tt)*) => {};
 }
 
+#[cfg(not(feature = "openapi"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! api {
+    ($($handler:tt)*) => {
+        ::core::compile_error!(
+            "`api!` needs a feature of sse-runtime: `features = [\"docs\"]`, or [\"openapi\"] without the page"
+        )
+    };
+}
+
 /// What expansions of the macros call. Not for use by hand; it changes without notice.
 #[doc(hidden)]
 pub mod __private {
@@ -194,5 +205,5 @@ pub mod __private {
         Stream, route, stub,
     };
     pub use crate::stream::{HandlerFuture, Meta, Slow};
-    pub use crate::wire::derived::{Data, EventShape, id, name, retry, terminal};
+    pub use crate::wire::derived::{Data, EventShape, id, json, name, retry, terminal};
 }

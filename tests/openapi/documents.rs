@@ -253,7 +253,10 @@ fn each_event_is_a_member_of_one_of_with_its_name_and_the_schema_of_its_data() {
         json!(["log_line"])
     );
     assert_eq!(items[3]["x-sse-terminal"], true);
-    assert_eq!(items[3]["description"], "There will be no more.\n\nThe stream ends with this event.");
+    assert_eq!(
+        items[3]["description"],
+        "There will be no more.\n\nAfter this event there is nothing more to come: a client can close the stream."
+    );
     assert_eq!(items[5], json!({ "$ref": "#/components/schemas/SseRuntimeEvent" }));
 }
 
@@ -319,7 +322,7 @@ struct Others;
 
 #[tokio::test(start_paused = true)]
 async fn it_merges_with_the_documents_of_others_nests_and_is_served() {
-    let api = api![job_events].nest("/v1").merge(Others::openapi()).documents_at("/about/");
+    let api = api![job_events].nest("/v1").merge_openapi(Others::openapi()).documents_at("/about/");
     let [document, clients] = documents(&api);
     valid(&document);
     valid(&clients);
