@@ -441,3 +441,36 @@ fn what_parameters_and_responses_refer_to_is_there() {
     valid(&document);
     valid(&clients);
 }
+
+#[test]
+fn what_the_documents_lack_is_listed() {
+    assert_eq!(all().undescribed(), ["chat: the event type `Named` has no `ToSchema` of utoipa 6"]);
+    let lacking: Api = api![lacking];
+    assert_eq!(
+        lacking.undescribed(),
+        [
+            "lacking: the query `Query<Silent>` has no `IntoParams` of utoipa 6",
+            "lacking: the body `Result<Json<Silent>, JsonRejection>` has no `ToSchema` of utoipa 6"
+        ]
+    );
+    let [document, _] = documents(&lacking);
+    let answers = &document["paths"]["/lacking"]["post"]["responses"];
+    assert!(answers["400"].is_object(), "a query that cannot be parsed: {answers}");
+}
+
+#[derive(Deserialize)]
+struct Silent {}
+
+#[sse_route("/lacking", methods = ["POST"])]
+async fn lacking(sse: Sse, query: Query<Silent>, body: Result<Json<Silent>, JsonRejection>) {
+    drop((sse, query, body));
+}
+
+#[test]
+fn a_tag_is_for_the_routes_so_far_that_have_none() {
+    let api = api![job_events].tag("jobs").merge_openapi(Others::openapi()).tag("others");
+    for document in documents(&api) {
+        assert_eq!(document["paths"]["/jobs/{id}/events"]["get"]["tags"], json!(["jobs"]));
+        assert_eq!(document["paths"]["/jobs"]["get"]["tags"], json!(["others"]));
+    }
+}

@@ -240,7 +240,10 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
     pub fn tag(mut self, tag: &str) -> Self {
         for document in [&mut self.openapi, &mut self.clients] {
             for operation in document.paths.paths.values_mut().flat_map(operations) {
-                operation.tags.get_or_insert_with(|| vec![tag.to_owned()]);
+                // utoipa leaves an empty list.
+                if operation.tags.as_ref().is_none_or(Vec::is_empty) {
+                    operation.tags = Some(vec![tag.to_owned()]);
+                }
             }
         }
         self
