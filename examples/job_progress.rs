@@ -11,7 +11,7 @@
 //! client in TypeScript, in which an event is a union that narrows by its `type`:
 //!
 //! ```text
-//! npx @hey-api/openapi-ts -i http://127.0.0.1:3000/openapi.client.json -o client
+//! npx -p typescript@5 -p @hey-api/openapi-ts openapi-ts -i http://127.0.0.1:3000/openapi.client.json -o client
 //! ```
 
 use std::{
@@ -188,7 +188,7 @@ async fn work(id: u64, of: u32, tell: watch::Sender<JobEvent>) {
 
 /// The routes, the documents that describe them, the page that shows the documents, and the browser client.
 fn app() -> Router {
-    let api = api![job_events].title("Jobs").merge(Others::openapi());
+    let api = api![job_events].title("Jobs").merge_openapi(Others::openapi());
     Router::new()
         .route("/", get(async || Html(include_str!("job_progress.html"))))
         .route("/jobs", post(start_job))

@@ -27,7 +27,7 @@ impl ::sse_runtime::SseEvent for JobEvent {
                 ::sse_runtime::__private::name(__event, "internal")?;
             }
         }
-        ::sse_runtime::EventWriter::json(__event, self)
+        ::sse_runtime::__private::json(__event, self)
     }
     fn shapes() -> &'static [::sse_runtime::__private::EventShape] {
         const {

@@ -10,7 +10,7 @@ where
     ) -> ::core::result::Result<(), crate::sse::EventError> {
         crate::sse::__private::name(__event, "reading")?;
         crate::sse::__private::id(__event, &self.0)?;
-        crate::sse::EventWriter::json(__event, self)
+        crate::sse::__private::json(__event, self)
     }
     fn shapes() -> &'static [crate::sse::__private::EventShape] {
         const { &[crate::sse::__private::EventShape::new("reading").with_id()] }

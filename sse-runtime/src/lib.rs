@@ -28,7 +28,10 @@
 //!   [`guide::topics_and_resume`].
 //! - The feature `client` brings a client for browsers, see [`guide::browser_client`].
 //! - [`Error`] is for handlers that have no error type of their own.
-//! - The feature `testing` brings a `TestClient`, which runs routes in-process, on tokio's paused clock.
+//! - [`derive@SseEvent`] makes an enum a route's events; with the feature `openapi`, `api!` makes documents of routes, which the
+//!   page of the feature `docs` shows; see [`guide::typed_events`].
+//! - The feature `testing` brings a `TestClient`, which runs routes in-process, on tokio's paused clock; see
+//!   [`guide::testing`].
 //!
 //! # The life of a stream
 //!
@@ -56,7 +59,7 @@
 //! | `Accept` refuses `text/event-stream` | 406 |
 //! | HEAD | what the extractors answer, else the headers; the handler does not run |
 //!
-//! On `bare` routes there is none of these events, and no 406.
+//! On `bare` routes there is none of these events, and no 406; a stream that is not through is cut off.
 //!
 //! An `EventSource` reconnects after every end of a stream but a 204 or another status than 200, so after `failure` and
 //! `sse-bye` it comes back by itself. A page that wants to know listens for the names:
@@ -83,8 +86,10 @@
 //! | feature | default | brings |
 //! |---|---|---|
 //! | `client` | no | the module `client`, which serves a client for browsers: see [`guide::browser_client`] |
+//! | `docs` | no | `openapi`, and the page `/docs`, which is embedded (Rust 1.88) |
 //! | `listenfd` | yes | [`listen`] takes a socket from systemd or systemfd |
 //! | `http2` | no | HTTP/2 without TLS in [`serve`] |
+//! | `openapi` | no | `api!` and `Api`: OpenAPI documents of routes (Rust 1.88) |
 //! | `testing` | no | the module `testing`, with a test client |
 
 #![forbid(unsafe_code)]
@@ -113,7 +118,7 @@ pub use error::{Error, PublicMessage, Result, SendError};
 pub use http::StatusCode;
 pub use lifecycle::Shutdown;
 pub use route::Route;
-pub use serve::{Serve, listen, serve};
+pub use serve::{Serve, listen, prepare_socket, serve};
 pub use stream::{Disconnect, DisconnectReason, HeadError, Opening, SendAll, Sending, Sse};
 pub use topic::{
     Follow, FollowError, Hub, HubBuilder, HubStats, PublishError, Publishing, ResetReason, SnapshotError,
@@ -128,7 +133,7 @@ pub use sse_macros::sse_route;
 pub use sse_macros::SseEvent;
 
 /// Compiles, and where it can runs, every Rust block of the README.
-#[cfg(all(doctest, feature = "testing"))]
+#[cfg(all(doctest, feature = "docs", feature = "testing"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
@@ -174,6 +179,17 @@ macro_rules! __operation {
     ($($described:tt)*) => {};
 }
 
+#[cfg(not(feature = "openapi"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! api {
+    ($($handler:tt)*) => {
+        ::core::compile_error!(
+            "`api!` needs a feature of sse-runtime: `features = [\"docs\"]`, or [\"openapi\"] without the page"
+        )
+    };
+}
+
 /// What expansions of the macros call. Not for use by hand; it changes without notice.
 #[doc(hidden)]
 pub mod __private {
@@ -189,5 +205,5 @@ pub mod __private {
         Stream, route, stub,
     };
     pub use crate::stream::{HandlerFuture, Meta, Slow};
-    pub use crate::wire::derived::{Data, EventShape, id, name, retry, terminal};
+    pub use crate::wire::derived::{Data, EventShape, id, json, name, retry, terminal};
 }

@@ -69,8 +69,14 @@ async fn a_client_that_has_seen_the_end_is_told_to_stop() {
 #[sse_route("/bare/{how}", bare)]
 async fn bare(sse: Sse, how: String) -> Result<()> {
     sse.send("x").await?;
-    if how == "fails" {
-        Err("no")?;
+    match how.as_str() {
+        "fails" => Err("no")?,
+        "fails-later" => {
+            sleep(Duration::from_secs(1)).await;
+            Err("no")?;
+        }
+        "panics" => panic!("no"),
+        _ => {}
     }
     sse.send("[DONE]").await?;
     Ok(())
@@ -80,5 +86,15 @@ async fn bare(sse: Sse, how: String) -> Result<()> {
 async fn a_bare_route_adds_no_event_of_its_own() {
     let client = TestClient::new(routes![bare]);
     assert_eq!(client.get("/bare/ok").response().await.text, "data: x\n\ndata: [DONE]\n\n");
-    assert_eq!(client.get("/bare/fails").response().await.text, "data: x\n\n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bare_stream_that_breaks_off_does_not_look_like_one_that_has_ended() {
+    let client = TestClient::new(routes![bare]);
+    for how in ["fails", "fails-later", "panics"] {
+        let mut events = client.get(&format!("/bare/{how}")).stream().await;
+        events.expect("message", "x").await;
+        events.expect_cut().await;
+        assert_eq!(events.raw_text(), "data: x\n\n", "{how}");
+    }
 }

@@ -47,6 +47,17 @@ async fn half_a_second(sse: Sse) -> Result<()> {
     }
 }
 
+#[sse_route("/foreign/{after}", bare)]
+async fn foreign(sse: Sse, after: u64) -> Result<()> {
+    sse.send("x").await?;
+    if after > 0 {
+        tokio::time::sleep(Duration::from_millis(after)).await;
+    }
+    sse.send("y").await?;
+    Err("no")?;
+    Ok(())
+}
+
 /// A quick start, then 10 ms of work for each event, without ever resting.
 #[sse_route("/computes")]
 async fn computes(sse: Sse, State(hooks): State<Hooks>) -> Result<()> {
@@ -80,9 +91,25 @@ async fn start(set: impl FnOnce(sse_runtime::Serve) -> sse_runtime::Serve) -> Se
     let address = listener.local_addr().expect("an address");
     let (hooks, shutdown) = (Hooks::default(), Shutdown::new());
     let app: Router =
-        routes![idle, short, flood, half_a_second, computes, stuck_hook].with_state(hooks.clone());
+        routes![idle, short, flood, half_a_second, computes, stuck_hook, foreign].with_state(hooks.clone());
     let task = tokio::spawn(set(serve(listener, app).shutdown(shutdown.clone())).into_future());
     Server { address, hooks, shutdown, task }
+}
+
+#[tokio::test]
+async fn a_bare_stream_that_fails_is_cut_off_behind_all_that_was_sent() {
+    let server = start(|serve| serve).await;
+    for after in [0, 1] {
+        let mut socket = TcpStream::connect(server.address).await.expect("it listens");
+        let request = format!("GET /foreign/{after} HTTP/1.1\r\nhost: x\r\n\r\n");
+        socket.write_all(request.as_bytes()).await.expect("it reads");
+        let mut response = Vec::new();
+        within_limit("the end", socket.read_to_end(&mut response)).await.expect("it is cut in order");
+        let response = String::from_utf8(response).expect("text");
+        assert!(response.contains("data: x\n\n") && response.contains("data: y\n\n"), "{response}");
+        assert!(response.contains("transfer-encoding: chunked"), "{response}");
+        assert!(!response.ends_with("0\r\n\r\n"), "it looks whole: {response}");
+    }
 }
 
 #[tokio::test]

@@ -74,14 +74,14 @@ async fn a_stream_that_begins_after_that_ends_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bare_stream_ends_without_a_word_and_an_unopened_one_in_http() {
+async fn a_bare_stream_is_cut_off_because_it_has_no_word_for_it_and_an_unopened_one_ends_in_http() {
     let (client, shutdown, _) = app();
     let mut events = client.get("/bare").stream().await;
     let unopened = tokio::spawn(client.get("/unopened").response());
     sleep(Duration::from_secs(5)).await;
     shutdown.begin();
     events.expect("message", "x").await;
-    events.expect_end().await;
+    events.expect_cut().await;
     let answer = unopened.await.expect("no panic");
     assert_eq!(answer.status, 503);
     assert_eq!(answer.headers["retry-after"], "1");

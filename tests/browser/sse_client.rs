@@ -13,8 +13,11 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{Html, IntoResponse, Response};
 use axum::{Json, Router, routing::get};
+use serde::Serialize;
 use serde_json::{Value, json};
-use sse_runtime::{Error, Event, Hub, Result, Sse, Topic, client, listen, routes, serve, sse_route};
+use sse_runtime::{
+    Error, Event, Hub, Result, Sse, SseEvent, Topic, client, listen, routes, serve, sse_route,
+};
 use sse_tests::within_limit;
 use tokio::time::sleep;
 
@@ -35,13 +38,25 @@ async fn countdown(sse: Sse) -> Result<()> {
     Ok(())
 }
 
+#[derive(Serialize, SseEvent)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum JobEvent {
+    Progress {
+        percent: u8,
+    },
+    #[sse(terminal)]
+    Done {
+        job: Value,
+    },
+}
+
 #[sse_route("/jobs", methods = ["POST"])]
-async fn job(sse: Sse, headers: HeaderMap, Json(job): Json<Value>) -> Result<()> {
+async fn job(sse: Sse<JobEvent>, headers: HeaderMap, Json(job): Json<Value>) -> Result<()> {
     if headers.get("authorization").is_none_or(|token| token != "Bearer secret") {
         return Err(Error::from("no token").with_status(StatusCode::UNAUTHORIZED).public("who are you?"));
     }
-    sse.send(Event::new("progress").json(&json!({ "type": "progress", "percent": 50 }))?).await?;
-    sse.send(Event::new("done").json(&json!({ "type": "done", "job": job }))?).await?;
+    sse.send(JobEvent::Progress { percent: 50 }).await?;
+    sse.send(JobEvent::Done { job }).await?;
     Ok(())
 }
 

@@ -172,6 +172,13 @@ async fn a_stream_that_ends_is_asked_for_again_until_its_terminal_event() {
 }
 
 #[tokio::test]
+async fn a_terminal_event_with_a_payload_is_an_event_and_the_end() {
+    let stream = "event: done\nid: sse-end\ndata: {\"type\":\"done\"}\n\ndata: 9\n\n";
+    let (told, _) = told(&[ended(stream)], json!({})).await;
+    assert_eq!(words(&told), ["event done {\"type\":\"done\"} sse-end", "end"]);
+}
+
+#[tokio::test]
 async fn what_the_runtime_says_by_itself_is_told_apart_from_events() {
     let open = r#"{"position":"a-1","resumed":false,"heartbeat":null}"#;
     let reset = r#"{"reason":"evicted","asked":"a-0","oldest":"a-1","now":"a-1"}"#;

@@ -253,7 +253,10 @@ fn each_event_is_a_member_of_one_of_with_its_name_and_the_schema_of_its_data() {
         json!(["log_line"])
     );
     assert_eq!(items[3]["x-sse-terminal"], true);
-    assert_eq!(items[3]["description"], "There will be no more.\n\nThe stream ends with this event.");
+    assert_eq!(
+        items[3]["description"],
+        "There will be no more.\n\nAfter this event there is nothing more to come: a client can close the stream."
+    );
     assert_eq!(items[5], json!({ "$ref": "#/components/schemas/SseRuntimeEvent" }));
 }
 
@@ -319,9 +322,11 @@ struct Others;
 
 #[tokio::test(start_paused = true)]
 async fn it_merges_with_the_documents_of_others_nests_and_is_served() {
-    let api = api![job_events].nest("/v1").merge(Others::openapi()).documents_at("/about/");
-    let [document, _] = documents(&api);
+    let api = api![job_events].nest("/v1").merge_openapi(Others::openapi()).documents_at("/about/");
+    let [document, clients] = documents(&api);
     valid(&document);
+    valid(&clients);
+    assert_eq!(clients["paths"]["/jobs"]["get"]["responses"]["200"]["description"], "OK");
     assert_eq!(document["openapi"], "3.2.0");
     let paths: Vec<_> = document["paths"].as_object().expect("paths").keys().collect();
     assert_eq!(paths, ["/jobs", "/v1/jobs/{id}/events"]);
@@ -435,4 +440,37 @@ fn what_parameters_and_responses_refer_to_is_there() {
     let [document, clients] = documents(&api);
     valid(&document);
     valid(&clients);
+}
+
+#[test]
+fn what_the_documents_lack_is_listed() {
+    assert_eq!(all().undescribed(), ["chat: the event type `Named` has no `ToSchema` of utoipa 6"]);
+    let lacking: Api = api![lacking];
+    assert_eq!(
+        lacking.undescribed(),
+        [
+            "lacking: the query `Query<Silent>` has no `IntoParams` of utoipa 6",
+            "lacking: the body `Result<Json<Silent>, JsonRejection>` has no `ToSchema` of utoipa 6"
+        ]
+    );
+    let [document, _] = documents(&lacking);
+    let answers = &document["paths"]["/lacking"]["post"]["responses"];
+    assert!(answers["400"].is_object(), "a query that cannot be parsed: {answers}");
+}
+
+#[derive(Deserialize)]
+struct Silent {}
+
+#[sse_route("/lacking", methods = ["POST"])]
+async fn lacking(sse: Sse, query: Query<Silent>, body: Result<Json<Silent>, JsonRejection>) {
+    drop((sse, query, body));
+}
+
+#[test]
+fn a_tag_is_for_the_routes_so_far_that_have_none() {
+    let api = api![job_events].tag("jobs").merge_openapi(Others::openapi()).tag("others");
+    for document in documents(&api) {
+        assert_eq!(document["paths"]["/jobs/{id}/events"]["get"]["tags"], json!(["jobs"]));
+        assert_eq!(document["paths"]["/jobs"]["get"]["tags"], json!(["others"]));
+    }
 }

@@ -43,7 +43,7 @@ pub(crate) fn expand(events: &Events<'_>) -> TokenStream {
         &quote_spanned! {span=>
             fn write(&self, __event: &mut #root::EventWriter<'_>) -> ::core::result::Result<(), #root::EventError> {
                 #fields
-                #root::EventWriter::json(__event, self)
+                #private::json(__event, self)
             }
 
             #shapes

@@ -3,8 +3,10 @@
 use std::collections::HashSet;
 
 use axum::Router;
+use http::StatusCode;
 use utoipa::ToSchema;
-use utoipa::openapi::{Info, OpenApi, OpenApiVersion, PathItem};
+use utoipa::openapi::path::Operation as Described;
+use utoipa::openapi::{Info, OpenApi, OpenApiVersion, PathItem, RefOr};
 
 use super::components::Components;
 use super::document;
@@ -65,6 +67,7 @@ pub struct Api<S = ()> {
     openapi: OpenApi,
     clients: OpenApi,
     ids: HashSet<String>,
+    undescribed: Vec<String>,
     at: &'static str,
 }
 
@@ -75,14 +78,16 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
         openapi.openapi = OpenApiVersion::Version32;
         let mut clients = openapi.clone();
         clients.openapi = OpenApiVersion::Version31;
-        Self { router: Router::new(), openapi, clients, ids: HashSet::new(), at: "" }
+        Self { router: Router::new(), openapi, clients, ids: HashSet::new(), undescribed: Vec::new(), at: "" }
     }
 
     /// Called by [`api!`](crate::api).
     #[doc(hidden)]
-    pub fn route(mut self, route: Route<S>, operation: fn(Components) -> Operation) -> Self {
+    pub fn __route(mut self, route: Route<S>, operation: fn(Components) -> Operation) -> Self {
         self.router = self.router.merge(route);
-        let id = self.id_of(&operation(Components::default()));
+        let first = operation(Components::default());
+        let id = self.id_of(&first);
+        self.undescribed.extend_from_slice(first.undescribed());
         for (form, document) in [(Form::Items, &mut self.openapi), (Form::Payloads, &mut self.clients)] {
             let operation = operation(Components::take_from(document));
             let path = operation.path();
@@ -200,10 +205,12 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
     ///     sse.send("tick").await.ok();
     /// }
     ///
-    /// let app: Router = Router::new().route("/jobs", get(list)).merge(api![ticks].merge(Others::openapi()));
+    /// let app: Router = Router::new().route("/jobs", get(list)).merge(api![ticks].merge_openapi(Others::openapi()));
     /// ```
-    pub fn merge(mut self, other: OpenApi) -> Self {
-        self.clients.merge(other.clone());
+    pub fn merge_openapi(mut self, other: OpenApi) -> Self {
+        let mut for_clients = other.clone();
+        for_clients.paths.paths.values_mut().for_each(describe_answers);
+        self.clients.merge(for_clients);
         self.openapi.merge(other);
         self
     }
@@ -230,6 +237,19 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
         self
     }
 
+    /// Puts the routes so far under a heading, those that have none yet.
+    pub fn tag(mut self, tag: &str) -> Self {
+        for document in [&mut self.openapi, &mut self.clients] {
+            for operation in document.paths.paths.values_mut().flat_map(operations) {
+                // utoipa leaves an empty list.
+                if operation.tags.as_ref().is_none_or(Vec::is_empty) {
+                    operation.tags = Some(vec![tag.to_owned()]);
+                }
+            }
+        }
+        self
+    }
+
     /// Serves the documents under a path of their own: with `/internal`, at `/internal/openapi.json` and so on.
     ///
     /// # Panics
@@ -251,10 +271,64 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
         &self.clients
     }
 
+    /// What the signatures of the routes have and the documents have not, a sentence each: event types, queries and bodies
+    /// that do not describe themselves. None of it is a mistake, but a program may want to hear of it:
+    ///
+    /// ```
+    /// use serde::Serialize;
+    /// use sse_runtime::{Api, Sse, SseEvent, api, sse_route};
+    ///
+    /// #[derive(Serialize, SseEvent)]
+    /// struct Tick(u64);
+    ///
+    /// #[sse_route("/ticks")]
+    /// async fn ticks(sse: Sse<Tick>) {
+    ///     sse.send(Tick(1)).await.ok();
+    /// }
+    ///
+    /// let api: Api = api![ticks];
+    /// assert_eq!(api.undescribed(), ["ticks: the event type `Tick` has no `ToSchema` of utoipa 6"]);
+    /// ```
+    #[must_use]
+    pub fn undescribed(&self) -> &[String] {
+        &self.undescribed
+    }
+
+    /// The router, with its state: short for `Router::from(api).with_state(state)`.
+    pub fn with_state(self, state: S) -> Router {
+        Router::from(self).with_state(state)
+    }
+
     /// The routes without the documents, and the document: as `split_for_parts` of `utoipa_axum`'s router.
     pub fn split(self) -> (Router<S>, OpenApi) {
         (self.router, self.openapi)
     }
+}
+
+/// OpenAPI 3.1 demands a description of every response; utoipa leaves one out that is empty, as 3.2 allows.
+fn describe_answers(item: &mut PathItem) {
+    for (status, response) in operations(item).flat_map(|operation| &mut operation.responses.responses) {
+        if let RefOr::T(response) = response {
+            if response.description.is_empty() {
+                let status = status.parse().ok().and_then(|status: StatusCode| status.canonical_reason());
+                response.description = status.unwrap_or("The response.").to_owned();
+            }
+        }
+    }
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Described> {
+    let methods = [
+        &mut item.get,
+        &mut item.put,
+        &mut item.post,
+        &mut item.delete,
+        &mut item.options,
+        &mut item.head,
+        &mut item.patch,
+        &mut item.trace,
+    ];
+    methods.into_iter().flatten()
 }
 
 /// Where axum has a path that is nested.
@@ -292,12 +366,19 @@ impl<S> std::fmt::Debug for Api<S> {
 /// let app: Router = api![ticks].into(); // also serves /openapi.json
 /// ```
 ///
+/// If the compiler says
+/// - *no function or associated item named `operation`*, or *expected type, found function*: the handler has no
+///   `#[sse_route]`;
+/// - `Router: From<Api<S>>` *is not satisfied*: the handlers need a state. `.with_state(state)` gives it to the API, or
+///   `Router::new().merge(api![..]).with_state(state)` to all routes;
+/// - *type annotations needed*: nothing says which state; write `let api: Api = api![..]` if there is none.
+///
 /// # Panics
 /// As `axum::Router::merge` does, if two routes have the same path and method.
 #[macro_export]
 macro_rules! api {
     ($($handler:path),* $(,)?) => {
         $crate::Api::new(::core::env!("CARGO_PKG_NAME"), ::core::env!("CARGO_PKG_VERSION"))
-            $(.route(<$handler>::route(), <$handler>::operation))*
+            $(.__route(<$handler>::route(), <$handler>::operation))*
     };
 }

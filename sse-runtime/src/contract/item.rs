@@ -71,7 +71,8 @@ impl<'a> Item<'a> {
         let mut description = self.description.unwrap_or_default();
         if self.terminal {
             description.push_str(if description.is_empty() { "" } else { "\n\n" });
-            description.push_str("The stream ends with this event.");
+            description
+                .push_str("After this event there is nothing more to come: a client can close the stream.");
             item = item.extensions(Some(ExtensionsBuilder::new().add("x-sse-terminal", json!(true)).build()));
         }
         if !description.is_empty() {

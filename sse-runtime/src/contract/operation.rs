@@ -23,6 +23,7 @@ pub struct Operation {
     described: Described,
     components: Components,
     events: Option<Events>,
+    undescribed: Vec<String>,
 }
 
 /// A route's documents differ in what they say of the stream.
@@ -48,7 +49,7 @@ impl Operation {
         let mut described = Described::new();
         (described.summary, described.description) = read_docs(docs);
         described.deprecated = deprecated.then_some(Deprecated::True);
-        Self { meta, name, methods, described, components: known, events: None }
+        Self { meta, name, methods, described, components: known, events: None, undescribed: Vec::new() }
     }
 
     pub(super) fn name(&self) -> &'static str {
@@ -64,6 +65,27 @@ impl Operation {
         &mut self.components
     }
 
+    /// Notes a type that says nothing of itself: what it is to the route, and what would help.
+    pub(super) fn note_undescribed<T>(&mut self, what: &str, derive: &str) {
+        let ty = short(std::any::type_name::<T>());
+        self.undescribed.push(format!("{}: the {what} `{ty}` has no `{derive}` of utoipa 6", self.name));
+    }
+
+    /// An extractor of axum's whose content says nothing of itself; of others nothing is expected.
+    pub(super) fn note_argument<T>(&mut self) {
+        let name = std::any::type_name::<T>();
+        if name.contains("axum::extract::query::Query<") {
+            self.response_unless_known("400", UNREADABLE);
+            self.note_undescribed::<T>("query", "IntoParams");
+        } else if name.contains("axum::json::Json<") || name.contains("axum::form::Form<") {
+            self.note_undescribed::<T>("body", "ToSchema");
+        }
+    }
+
+    pub(super) fn undescribed(&self) -> &[String] {
+        &self.undescribed
+    }
+
     pub(super) fn describe(&mut self, describe: fn(&mut Described)) {
         describe(&mut self.described);
     }
@@ -73,7 +95,7 @@ impl Operation {
             matches!(&schema, RefOr::T(Schema::Object(object)) if object.schema_type == Type::String.into());
         self.parameter(in_path(name, schema));
         if !is_text {
-            self.response_unless_known("400", "A path parameter cannot be parsed.");
+            self.response_unless_known("400", UNREADABLE);
         }
     }
 
@@ -82,7 +104,7 @@ impl Operation {
             self.parameter(parameter);
         }
         if *place == ParameterIn::Query {
-            self.response_unless_known("400", "The query cannot be parsed.");
+            self.response_unless_known("400", UNREADABLE);
         }
     }
 
@@ -107,7 +129,7 @@ impl Operation {
         let body = RequestBodyBuilder::new().content(media_type, content).required(Some(required)).build();
         self.described.request_body = Some(RefOr::T(body));
         if media_type == "application/json" {
-            self.response_unless_known("400", "The body is no JSON.");
+            self.response_unless_known("400", UNREADABLE);
             self.response_unless_known("415", "The body is not declared as JSON.");
             self.response_unless_known("422", "The body is JSON of another form.");
         }
@@ -237,6 +259,20 @@ pub(super) fn in_path(name: &str, schema: RefOr<Schema>) -> Parameter {
     parameter.required(Required::True).schema(Some(schema)).build()
 }
 
+/// What a 400 says: one of them, and the response's text which.
+const UNREADABLE: &str = "The path, the query or the body cannot be parsed.";
+
+/// A type's name without the paths of modules in it.
+fn short(name: &str) -> String {
+    let mut short = String::new();
+    for part in name
+        .split_inclusive(|character: char| !character.is_alphanumeric() && !matches!(character, '_' | ':'))
+    {
+        short.push_str(part.rsplit("::").next().unwrap_or(part));
+    }
+    short
+}
+
 /// The first paragraph of the doc comments is the summary, what follows the description.
 fn read_docs(docs: &[&str]) -> (Option<String>, Option<String>) {
     let lines: Vec<&str> =
@@ -258,7 +294,13 @@ fn read_docs(docs: &[&str]) -> (Option<String>, Option<String>) {
 
 #[cfg(test)]
 mod tests {
-    use super::read_docs;
+    use super::{read_docs, short};
+
+    #[test]
+    fn types_are_called_by_their_last_names() {
+        let name = "core::result::Result<axum::json::Json<my_app::orders::Order>, alloc::vec::Vec<u8>>";
+        assert_eq!(short(name), "Result<Json<Order>, Vec<u8>>");
+    }
 
     #[test]
     fn the_first_paragraph_is_the_summary() {

@@ -90,7 +90,9 @@ pub trait ArgumentByDefault {
 }
 
 impl<T> ArgumentByDefault for Probe<T> {
-    fn argument(&self, _: &mut Operation) {}
+    fn argument(&self, operation: &mut Operation) {
+        operation.note_argument::<T>();
+    }
 }
 
 macro_rules! parameters {
@@ -193,6 +195,9 @@ pub trait EventsByName {
 impl<E: SseEvent> EventsByName for &Probe<Sse<E>> {
     fn events(&self, operation: &mut Operation) {
         operation.set_events(Events::named::<E>());
+        if !E::shapes().is_empty() {
+            operation.note_undescribed::<E>("event type", "ToSchema");
+        }
     }
 }
 

@@ -38,6 +38,9 @@ pub(crate) struct Connection {
     last_write: AtomicU64,
     /// A stream has handed over bytes, and noted the time: the write that follows at once need not.
     timed: AtomicBool,
+    vanished: AtomicBool,
+    /// How long the streams on it wait for a client that takes nothing, in milliseconds: the longest; 0 for none so far.
+    patience: AtomicU64,
 }
 
 impl Connection {
@@ -64,6 +67,29 @@ impl Connection {
     /// When the socket last took bytes, as far as [`note_handed`](Self::note_handed) does not tell.
     pub(crate) fn last_write(&self) -> Instant {
         self.opened + Duration::from_nanos(self.last_write.load(Ordering::Relaxed))
+    }
+
+    /// Notes that the peer has not acknowledged anything for so long that the kernel has given up.
+    pub(crate) fn note_vanished(&self) {
+        self.vanished.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_vanished(&self) -> bool {
+        self.vanished.load(Ordering::Relaxed)
+    }
+
+    /// A stream on it waits so long for a client that takes nothing; for ever, if `None`.
+    pub(crate) fn wait_for_client(&self, limit: Option<Duration>) {
+        let millis = limit.map_or(u64::MAX, |limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
+        self.patience.fetch_max(millis, Ordering::Relaxed);
+    }
+
+    /// How long the most patient stream on it waits for a client that takes nothing; for ever, if `None`.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        match self.patience.load(Ordering::Relaxed) {
+            u64::MAX => None,
+            millis => Some(Duration::from_millis(millis)),
+        }
     }
 
     /// Notes that a request has come.
@@ -127,6 +153,8 @@ impl Connections {
             opened: Instant::now(),
             last_write: AtomicU64::new(0),
             timed: AtomicBool::new(false),
+            vanished: AtomicBool::new(false),
+            patience: AtomicU64::new(0),
         });
         let key = self.open().insert(Arc::clone(&connection));
         Entry { connections: Arc::clone(self), connection, key }

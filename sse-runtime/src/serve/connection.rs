@@ -35,6 +35,15 @@ const PING: Duration = Duration::from_secs(20);
 /// How long a draining server waits for the first request of a connection that it has accepted.
 const FIRST_REQUEST_GRACE: Duration = Duration::from_millis(100);
 
+/// How long the server waits for a peer.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    /// For a request head.
+    pub(super) head: Duration,
+    /// For an acknowledgement.
+    pub(super) peer: Option<Duration>,
+}
+
 /// What a request becomes. In a box of its own, which is gone when the response begins: hyper keeps the place of it for as
 /// long as the connection lives.
 type Answering = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
@@ -46,24 +55,18 @@ pub(super) fn drive(
     peer: SocketAddr,
     app: Router,
     entry: Entry,
-    header_read_timeout: Duration,
+    limits: Limits,
 ) -> impl Future<Output = ()> {
-    over_http1(tcp, peer, app, entry, header_read_timeout)
+    over_http1(tcp, peer, app, entry, limits)
 }
 
 /// Serves a connection until it ends, or is told to.
 #[cfg(feature = "http2")]
-pub(super) async fn drive(
-    tcp: TcpStream,
-    peer: SocketAddr,
-    app: Router,
-    entry: Entry,
-    header_read_timeout: Duration,
-) {
+pub(super) async fn drive(tcp: TcpStream, peer: SocketAddr, app: Router, entry: Entry, limits: Limits) {
     // Boxed: the task would have room for both, and for what only the question needs.
-    match Box::pin(speaks_http2(&tcp, &entry.connection, header_read_timeout)).await {
-        Some(true) => Box::pin(over_http2(tcp, peer, app, entry, header_read_timeout)).await,
-        Some(false) => Box::pin(over_http1(tcp, peer, app, entry, header_read_timeout)).await,
+    match Box::pin(speaks_http2(&tcp, &entry.connection, limits.head)).await {
+        Some(true) => Box::pin(over_http2(tcp, peer, app, entry, limits)).await,
+        Some(false) => Box::pin(over_http1(tcp, peer, app, entry, limits)).await,
         None => {}
     }
 }
@@ -73,16 +76,16 @@ fn over_http1(
     peer: SocketAddr,
     app: Router,
     entry: Entry,
-    header_read_timeout: Duration,
+    limits: Limits,
 ) -> impl Future<Output = ()> {
     let connection = Arc::clone(&entry.connection);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Arc::clone(&connection));
         answer(&app, &connection, peer, request)
     });
-    let socket = TokioIo::new(Socket { tcp, connection: Arc::clone(&entry.connection) });
+    let socket = TokioIo::new(Socket::new(tcp, Arc::clone(&entry.connection), limits.peer));
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(header_read_timeout);
+    builder.timer(TokioTimer::new()).header_read_timeout(limits.head);
     let served = builder.serve_connection(socket, service).with_upgrades();
     // hyper sees to it that a request head is complete in time.
     attend(served, http1::UpgradeableConnection::graceful_shutdown, entry, peer, None)
@@ -94,7 +97,7 @@ fn over_http2(
     peer: SocketAddr,
     app: Router,
     entry: Entry,
-    header_read_timeout: Duration,
+    limits: Limits,
 ) -> impl Future<Output = ()> {
     let connection = Arc::clone(&entry.connection);
     let service = service_fn(move |mut request: Request<Incoming>| {
@@ -102,11 +105,11 @@ fn over_http2(
         request.extensions_mut().insert(ServerShutdown(connection.shutdown.clone()));
         answer(&app, &connection, peer, request)
     });
-    let socket = TokioIo::new(Socket { tcp, connection: Arc::clone(&entry.connection) });
+    let socket = TokioIo::new(Socket::new(tcp, Arc::clone(&entry.connection), limits.peer));
     let mut builder = http2::Builder::new(hyper_util::rt::TokioExecutor::new());
     builder.timer(TokioTimer::new()).keep_alive_interval(PING);
     let served = builder.serve_connection(socket, service);
-    attend(served, http2::Connection::graceful_shutdown, entry, peer, Some(header_read_timeout))
+    attend(served, http2::Connection::graceful_shutdown, entry, peer, Some(limits.head))
 }
 
 fn answer(
@@ -161,6 +164,10 @@ impl<C: Future<Output = hyper::Result<()>>> Future for Attended<C> {
             }
             if let Poll::Ready(ended) = this.served.as_mut().poll(cx) {
                 if let Err(error) = ended {
+                    if peer_is_gone(&error) {
+                        // Before the streams are dropped, which then know why.
+                        connection.note_vanished();
+                    }
                     tracing::debug!(peer = %this.peer, %error, "connection ended in an error");
                 }
                 return Poll::Ready(());
@@ -185,6 +192,13 @@ impl<C: Future<Output = hyper::Result<()>>> Future for Attended<C> {
             (this.drain)(this.served.as_mut());
         }
     }
+}
+
+/// Whether the kernel has given the peer up: nobody there acknowledged anything any more.
+fn peer_is_gone(error: &hyper::Error) -> bool {
+    use std::io::ErrorKind::{HostUnreachable, NetworkUnreachable, TimedOut};
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
+    source.is_some_and(|error| matches!(error.kind(), HostUnreachable | NetworkUnreachable | TimedOut))
 }
 
 /// Whether the client begins with HTTP/2's preface (RFC 9113, section 3.4), without taking a byte from the socket.

@@ -14,7 +14,10 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
+use connection::Limits;
 pub use listen::listen;
+use socket::PEER_TIMEOUT;
+pub use socket::prepare_socket;
 
 use crate::lifecycle::{Connections, LAST_GRACE, Order, Shutdown, signal};
 
@@ -33,6 +36,7 @@ const FAR: Duration = Duration::from_secs(86_400 * 365);
 /// - keeps little in the kernel for a client that does not read (`TCP_NOTSENT_LOWAT`, on Linux), so that it is noticed,
 ///   and drops its connection when the socket has taken nothing for the route's `send_timeout`. (Over HTTP/2 the handler
 ///   is dropped then, but the connection stays, for the other streams on it);
+/// - notices peers that vanish without a word ([`peer_timeout`](Serve::peer_timeout), default 30 s, on Linux);
 /// - drops a connection that does not complete a request head in
 ///   [`header_read_timeout`](Serve::header_read_timeout) (default 10 s);
 /// - knows the peer: `ConnectInfo<SocketAddr>` can be extracted.
@@ -63,7 +67,7 @@ pub fn serve(listener: TcpListener, app: Router) -> Serve {
         shutdown: Shutdown::new(),
         until: None,
         drain_timeout: Duration::from_secs(5),
-        header_read_timeout: Duration::from_secs(10),
+        limits: Limits { head: Duration::from_secs(10), peer: Some(PEER_TIMEOUT) },
     }
 }
 
@@ -75,7 +79,7 @@ pub struct Serve {
     shutdown: Shutdown,
     until: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     drain_timeout: Duration,
-    header_read_timeout: Duration,
+    limits: Limits,
 }
 
 impl Serve {
@@ -103,12 +107,25 @@ impl Serve {
     /// Default 10 s.
     pub fn header_read_timeout(mut self, limit: Duration) -> Self {
         // hyper adds it to the time of day: a limit beyond any uptime is the same as none, and cannot overflow.
-        self.header_read_timeout = limit.min(FAR);
+        self.limits.head = limit.min(FAR);
+        self
+    }
+
+    /// How long a peer may acknowledge nothing of what was sent to it, before its connection counts as gone
+    /// ([`PeerVanished`](crate::DisconnectReason::PeerVanished)). Default 30 s. So a client whose network disappears without
+    /// a word is noticed at most that long after the next keep-alive or event, where the system itself waits a quarter
+    /// of an hour. `None` leaves it to the system.
+    ///
+    /// It is Linux's `TCP_USER_TIMEOUT`, and without effect elsewhere. While a client acknowledges and does not read, the
+    /// route's `send_timeout` counts, if that is longer. Over HTTP/2 the peer is asked for a sign of life every 20 s
+    /// besides, and given up 20 s later.
+    pub fn peer_timeout(mut self, limit: Option<Duration>) -> Self {
+        self.limits.peer = limit;
         self
     }
 
     async fn run(self) -> io::Result<()> {
-        let Self { listener, app, shutdown, until, drain_timeout, header_read_timeout } = self;
+        let Self { listener, app, shutdown, until, drain_timeout, limits } = self;
         let connections = Arc::new(Connections::default());
 
         let by_signal = until.is_none();
@@ -123,9 +140,9 @@ impl Serve {
                 () = async { sleep(rest.unwrap_or_default()).await }, if rest.is_some() => rest = None,
                 accepted = listener.accept(), if rest.is_none() => match accepted {
                     Ok((socket, peer)) => {
-                        socket::set_up(&socket);
+                        socket::set_up(&socket, limits.peer);
                         let entry = connections.enter(shutdown.clone());
-                        tokio::spawn(connection::drive(socket, peer, app.clone(), entry, header_read_timeout));
+                        tokio::spawn(connection::drive(socket, peer, app.clone(), entry, limits));
                     }
                     Err(error) => rest = wants_rest(&error).then_some(REST),
                 },
@@ -174,7 +191,8 @@ impl fmt::Debug for Serve {
         f.debug_struct("Serve")
             .field("listener", &self.listener)
             .field("drain_timeout", &self.drain_timeout)
-            .field("header_read_timeout", &self.header_read_timeout)
+            .field("header_read_timeout", &self.limits.head)
+            .field("peer_timeout", &self.limits.peer)
             .finish_non_exhaustive()
     }
 }

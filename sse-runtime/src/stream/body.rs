@@ -8,7 +8,6 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use super::disconnect::DisconnectReason;
 use super::shared::{Next, Shared};
 
 /// Ends the stream when the transport lets go of it: whatever else may happen, the handler is dropped and the hooks
@@ -17,7 +16,7 @@ pub(crate) struct Guard(pub(crate) Arc<Shared>);
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.0.conclude(DisconnectReason::ClientClosed);
+        self.0.conclude(self.0.why_let_go());
     }
 }
 
@@ -49,10 +48,7 @@ impl http_body::Body for Body {
             }
             Next::Cut => {
                 self.ended = true;
-                Some(Err(io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    "the client did not read for the send timeout",
-                )))
+                Some(Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the stream was broken off")))
             }
         })
     }

@@ -9,6 +9,9 @@ use std::time::Duration;
 pub enum DisconnectReason {
     /// The client closed the connection, or its network did so visibly (FIN, RST, an HTTP/2 reset).
     ClientClosed,
+    /// The client's network is gone, without a word: nothing that was sent was acknowledged. Seen over HTTP/1.1 through
+    /// [`serve`](crate::serve), see [`Serve::peer_timeout`](crate::Serve::peer_timeout); elsewhere it is `ClientClosed`.
+    PeerVanished,
     /// The client took nothing for the route's `send_timeout` while data was waiting for it, more than the buffers
     /// between hold.
     SendTimeout,
@@ -37,6 +40,7 @@ impl DisconnectReason {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ClientClosed => "ClientClosed",
+            Self::PeerVanished => "PeerVanished",
             Self::SendTimeout => "SendTimeout",
             Self::SlowClient => "SlowClient",
             Self::ServerShutdown => "ServerShutdown",

@@ -201,6 +201,30 @@ impl TestStream {
         }
     }
 
+    /// Expects that the connection is cut, with no event and no proper end before it: what a `bare` route does when it cannot
+    /// say that it is not through.
+    ///
+    /// # Panics
+    /// If an event or the end comes, or nothing within the client's limit.
+    pub async fn expect_cut(&mut self) {
+        let deadline = self.deadline();
+        loop {
+            match self.arrive_or_cut(deadline).await {
+                Err(_) => return,
+                Ok(Arrived::Item(Item::Comment(_))) => {}
+                Ok(Arrived::Item(Item::Event(event))) => {
+                    self.fail(&format!("expected to be cut off, got {event:?}"))
+                }
+                Ok(Arrived::End) => {
+                    self.fail("the stream ended properly where it was expected to be cut off")
+                }
+                Ok(Arrived::Nothing) => {
+                    self.fail(&format!("not cut off within {:?}", self.request.client.limit))
+                }
+            }
+        }
+    }
+
     /// Disconnects, as a closed tab does.
     pub fn disconnect(self) {
         drop(self);
@@ -276,6 +300,13 @@ impl TestStream {
     }
 
     async fn arrive(&mut self, deadline: Instant) -> Arrived {
+        match self.arrive_or_cut(deadline).await {
+            Ok(arrived) => arrived,
+            Err(error) => self.fail(&format!("the connection was cut: {error}")),
+        }
+    }
+
+    async fn arrive_or_cut(&mut self, deadline: Instant) -> Result<Arrived, axum::Error> {
         loop {
             if let Some(item) = self.parser.next_item() {
                 if let Item::Event(event) = &item {
@@ -284,16 +315,16 @@ impl TestStream {
                     }
                     self.retry = event.retry.or(self.retry);
                 }
-                return Arrived::Item(item);
+                return Ok(Arrived::Item(item));
             }
             match timeout_at(deadline, self.chunks.recv()).await {
                 Ok(Some(Ok(chunk))) => {
                     self.raw.extend_from_slice(&chunk);
                     self.parser.feed(&chunk);
                 }
-                Ok(Some(Err(error))) => self.fail(&format!("the connection was cut: {error}")),
-                Ok(None) => return Arrived::End,
-                Err(_) => return Arrived::Nothing,
+                Ok(Some(Err(error))) => return Err(error),
+                Ok(None) => return Ok(Arrived::End),
+                Err(_) => return Ok(Arrived::Nothing),
             }
         }
     }

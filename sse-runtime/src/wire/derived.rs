@@ -65,8 +65,17 @@ pub fn id<T: EventIdField>(event: &mut EventWriter<'_>, id: &T) -> Result<(), Ev
     event.id(&id.to_string())
 }
 
-/// What serde can write. Under a name of ours, because the compiler would show serde's trait by the path that an expansion
-/// names it by.
+#[allow(missing_docs, clippy::missing_errors_doc)]
+pub fn json<T: Data>(event: &mut EventWriter<'_>, data: &T) -> Result<(), EventError> {
+    event.json(data)
+}
+
+/// What serde can write.
+#[diagnostic::on_unimplemented(
+    message = "the events of `{Self}` cannot be written as JSON",
+    label = "`{Self}` does not implement `serde::Serialize`",
+    note = "add it beside: `#[derive(serde::Serialize, sse_runtime::SseEvent)]`"
+)]
 pub trait Data: Serialize {}
 
 #[diagnostic::do_not_recommend]

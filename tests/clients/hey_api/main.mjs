@@ -2,7 +2,7 @@
 //
 //     node hey_api/main.mjs http://127.0.0.1:3000/openapi.client.json [consumer.ts]
 //
-// What a user types is the first command alone: npx @hey-api/openapi-ts -i <address> -o <folder>
+// What a user types is the first command alone: npx -p typescript@5 -p @hey-api/openapi-ts openapi-ts -i <address> -o <folder>
 
 import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdtempSync, rmSync } from "node:fs";

@@ -59,6 +59,14 @@ impl Shared {
         }
     }
 
+    /// Why the transport lets go of the stream before its end.
+    pub(crate) fn why_let_go(&self) -> DisconnectReason {
+        match &self.connection {
+            Some(connection) if connection.has_vanished() => DisconnectReason::PeerVanished,
+            _ => DisconnectReason::ClientClosed,
+        }
+    }
+
     /// Ends the stream without its transport, which will not poll it any more.
     pub(crate) fn give_up(self: &Arc<Self>) {
         self.state().cut = true;

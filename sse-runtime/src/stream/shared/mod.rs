@@ -103,6 +103,9 @@ impl Shared {
             registration
         });
         shared.state().registrations = registrations;
+        if let Some(connection) = &shared.connection {
+            connection.wait_for_client(meta.send_timeout);
+        }
         shared
     }
 

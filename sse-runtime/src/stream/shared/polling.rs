@@ -136,7 +136,7 @@ impl Shared {
         let mut _done_with = None;
         let mut state = self.state();
         if state.cut {
-            return Poll::Ready(Next::Cut);
+            return Self::poll_cut(state, cx);
         }
         state.blocked_since = None;
         if !self.handler_sleeps(&state) {
@@ -179,13 +179,7 @@ impl Shared {
             }
         }
         if let Some(reason) = state.ending {
-            let source = state.drain_source();
-            Self::say_bye(&mut state, reason);
-            let last = state.take();
-            drop(state);
-            drop(source);
-            self.conclude(reason);
-            return Poll::Ready(Next::Last(last));
+            return self.poll_last(state, reason, cx);
         }
         // By turns, where both have something: neither keeps the other waiting.
         let source_first = std::mem::take(&mut state.source_next);
@@ -258,10 +252,45 @@ impl Shared {
         Poll::Pending
     }
 
+    /// Hands out the last bytes, and the end.
+    #[cold]
+    fn poll_last(
+        self: &Arc<Self>,
+        mut state: MutexGuard<'_, State>,
+        reason: DisconnectReason,
+        cx: &Context<'_>,
+    ) -> Poll<Next> {
+        let source = state.drain_source();
+        Self::say_bye(&mut state, reason);
+        let last = state.take();
+        let misleads = state.would_mislead(reason);
+        (state.cut, state.cut_later) = (misleads, misleads);
+        drop(state);
+        drop(source);
+        self.conclude(reason);
+        match (misleads, last.is_empty()) {
+            (false, _) => Poll::Ready(Next::Last(last)),
+            (true, false) => Poll::Ready(Next::Frame(last)),
+            (true, true) => Self::poll_cut(self.state(), cx),
+        }
+    }
+
+    #[cold]
+    fn poll_cut(mut state: MutexGuard<'_, State>, cx: &Context<'_>) -> Poll<Next> {
+        if std::mem::take(&mut state.cut_later) {
+            drop(state);
+            // hyper writes to the socket when a body has nothing more; an error at once would take it along.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Next::Cut)
+    }
+
     /// The number of bytes still to come, once it is known.
     pub(crate) fn remaining(&self) -> Option<u64> {
         let state = self.state();
-        state.said.then_some(state.buffer.len() as u64)
+        let is_whole = state.said && !state.ending.is_some_and(|reason| state.would_mislead(reason));
+        is_whole.then_some(state.buffer.len() as u64)
     }
 
     /// Tells the connection that the stream has just noted the time.

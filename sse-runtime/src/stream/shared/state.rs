@@ -36,8 +36,10 @@ pub(super) struct State {
     pub(super) said: bool,
     /// `finish` was called.
     pub(super) finished: bool,
-    /// The transport was cut off: the body ends in an error.
+    /// The body ends in an error, which cuts the connection.
     pub(super) cut: bool,
+    /// But first what was handed over is written.
+    pub(super) cut_later: bool,
     /// The task that polls the head, later the body; no need to wake it while it polls.
     pub(super) task: Option<Waker>,
     pub(super) polling: bool,
@@ -102,6 +104,7 @@ impl State {
             said: false,
             finished: false,
             cut: false,
+            cut_later: false,
             task: None,
             polling: false,
             senders: Vec::new(),
@@ -144,6 +147,12 @@ impl State {
             retry: if self.retry_due { self.meta.retry } else { None },
             end_id: if self.meta.bare { None } else { Some(END_ID) },
         }
+    }
+
+    /// Whether an end for this reason would be taken for a proper one: the route has no word of its own for that, and the
+    /// protocol's last word has not been said.
+    pub(super) fn would_mislead(&self, reason: DisconnectReason) -> bool {
+        self.meta.bare && !self.finished && reason != DisconnectReason::Completed
     }
 
     pub(super) fn say_unless_bare(&mut self, word: &LastWord<'_>) {
