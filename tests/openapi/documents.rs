@@ -411,7 +411,6 @@ struct Listing {
 #[derive(utoipa::IntoResponses)]
 #[allow(dead_code)]
 enum ListError {
-    /// There is no list.
     #[response(status = 404)]
     Missing(Problem),
 }
