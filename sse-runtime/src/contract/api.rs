@@ -60,7 +60,8 @@ use crate::route::Route;
 /// Types describe themselves through [utoipa](https://docs.rs/utoipa) 6: `ToSchema` for events and bodies, `IntoParams` for
 /// the `T` of `Query<T>` and `Path<T>`, `IntoResponses` for a handler's error. All of it is optional: what says nothing is
 /// documented by what is known of it. What a field of parameters, or a response, refers to is to be named once, with
-/// [`schema`](Self::schema). Two types of one name become two components, `JobEvent` and `JobEvent2`. An extractor of your own can implement [`DescribeArgument`](crate::DescribeArgument).
+/// [`schema`](Self::schema). Two types of one name become two components, `JobEvent` and `JobEvent2`. An extractor of
+/// your own can implement [`DescribeArgument`](crate::DescribeArgument).
 #[must_use = "an API does nothing until it becomes a router"]
 pub struct Api<S = ()> {
     router: Router<S>,
@@ -93,7 +94,10 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
             let path = operation.path();
             let (methods, components) = operation.finish(form, &id);
             for (method, described) in methods {
-                let item = PathItem::new(method, described);
+                let mut item = PathItem::new(method, described);
+                if form == Form::Payloads {
+                    describe_answers(&mut item);
+                }
                 match document.paths.paths.get_mut(&path) {
                     Some(known) => known.merge_operations(item),
                     None => {
@@ -216,7 +220,7 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
     }
 
     /// Puts the routes so far under a path, as `Router::nest` does, and says so in the documents; also of what they have from
-    /// [`merge`](Self::merge) so far. Where the documents are served is for [`documents_at`](Self::documents_at).
+    /// [`merge_openapi`](Self::merge_openapi) so far. Where the documents are served is for [`documents_at`](Self::documents_at).
     ///
     /// # Panics
     /// As `Router::nest`: if the path is empty, or `/`, or does not begin with a `/`.
