@@ -26,6 +26,9 @@ async fn shaped(sse: Sse) -> Result<()> {
     sse.set_header("x-request-id", HeaderValue::from_static("second"))?;
     sse.set_header(header::CACHE_CONTROL, "private".to_owned())?;
     sse.set_header("x-count", 3)?;
+    for cookie in ["a=1", "b=2"] {
+        sse.append_header("set-cookie", cookie)?;
+    }
     sse.set_status(StatusCode::CREATED)?;
     sleep(Duration::from_millis(500)).await;
     sse.set_header("x-late", "but not too late")?;
@@ -45,6 +48,7 @@ async fn headers_and_status_can_be_set_until_the_first_event() {
     assert_eq!(shown("x-request-id"), ["second"]);
     assert_eq!(shown("cache-control"), ["private"]);
     assert_eq!(shown("x-count"), ["3"]);
+    assert_eq!(shown("set-cookie"), ["a=1", "b=2"]);
     assert_eq!(shown("x-late"), ["but not too late"]);
     assert_eq!(shown("content-type"), ["text/event-stream"]);
     assert_eq!(shown("x-later"), [""; 0]);
@@ -104,6 +108,8 @@ async fn what_no_head_can_say_is_refused_by_name() {
 async fn answers(sse: Sse, how: String, State(hooks): State<Hooks>) -> Result<()> {
     hooks.watch(&sse);
     sse.set_header("x-request-id", "17")?;
+    sse.append_header("set-cookie", "a=1")?;
+    sse.append_header("set-cookie", "b=2")?;
     sse.set_header("content-type", "text/event-stream; only of the stream")?;
     sse.respond((StatusCode::ACCEPTED, Json(vec![1, 2])))?;
     for outcome in [sse.send("no").await, sse.open().await, sse.finish().await] {
@@ -126,7 +132,8 @@ async fn a_handler_can_answer_in_place_of_a_stream() {
         let answer = client.get(&format!("/answers/{how}")).response().await;
         assert_eq!((answer.status.as_u16(), answer.text.as_str()), (202, "[1,2]"), "{how}");
         assert_eq!(answer.headers["x-request-id"], "17");
-        assert_eq!(answer.headers["content-type"], "application/json");
+        assert_eq!(answer.headers.get_all("set-cookie").iter().count(), 2);
+        assert_eq!(answer.headers.get_all("content-type").iter().collect::<Vec<_>>(), ["application/json"]);
         assert!(!answer.headers.contains_key("x-accel-buffering"));
         let gone = hooks.only().await;
         assert_eq!((gone.reason, gone.events, gone.bytes), (DisconnectReason::Completed, 0, 0));

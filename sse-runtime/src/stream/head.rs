@@ -53,15 +53,16 @@ impl Head {
         if let Some(status) = self.status {
             *response.status_mut() = status;
         }
-        // One value for each name: the handler's in place of ours.
+        // The handler's values in place of ours.
         response.headers_mut().extend(self.headers);
     }
 
     /// The response in place of the stream, with the headers that it has no own ones for.
     pub(super) fn into_answer(self) -> Option<Response> {
         let mut response = self.answer?;
-        for (name, value) in &self.headers {
-            response.headers_mut().entry(name).or_insert_with(|| value.clone());
+        let own: Vec<HeaderName> = response.headers().keys().cloned().collect();
+        for (name, value) in self.headers.iter().filter(|(name, _)| !own.contains(name)) {
+            response.headers_mut().append(name, value.clone());
         }
         Some(response)
     }
@@ -96,16 +97,25 @@ impl<E> Sse<E> {
         N: TryInto<HeaderName, Error: Into<http::Error>>,
         V: TryInto<HeaderValue, Error: Into<http::Error>>,
     {
-        let name = name.try_into().map_err(|error| HeadError::Name(error.into().to_string()))?;
-        if [CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION].contains(&name) {
-            return Err(HeadError::Framing(name).into());
-        }
-        let value = value.try_into().map_err(|error| {
-            let reason = error.into().to_string();
-            HeadError::Value { name: name.clone(), reason }
-        })?;
+        let (name, value) = header(name, value)?;
         self.shared().change_head(|head| {
             head.headers.insert(name, value);
+        })
+    }
+
+    /// Adds a header to those of its name that this handler has set: a second `set-cookie`, say. For the rest, see
+    /// [`set_header`](Self::set_header).
+    ///
+    /// # Errors
+    /// As for [`set_header`](Self::set_header).
+    pub fn append_header<N, V>(&self, name: N, value: V) -> Result<(), SendError>
+    where
+        N: TryInto<HeaderName, Error: Into<http::Error>>,
+        V: TryInto<HeaderValue, Error: Into<http::Error>>,
+    {
+        let (name, value) = header(name, value)?;
+        self.shared().change_head(|head| {
+            head.headers.append(name, value);
         })
     }
 
@@ -153,6 +163,22 @@ impl<E> Sse<E> {
     /// [`SendError::Head`] with [`HeadError::Sent`] if it is too late. [`SendError::Closed`], as for [`send`](Self::send).
     pub fn respond(&self, response: impl IntoResponse) -> Result<(), SendError> {
         self.shared().answer(response.into_response())
+    }
+}
+
+/// A header that a handler may set.
+fn header<N, V>(name: N, value: V) -> Result<(HeaderName, HeaderValue), HeadError>
+where
+    N: TryInto<HeaderName, Error: Into<http::Error>>,
+    V: TryInto<HeaderValue, Error: Into<http::Error>>,
+{
+    let name = name.try_into().map_err(|error| HeadError::Name(error.into().to_string()))?;
+    if [CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION].contains(&name) {
+        return Err(HeadError::Framing(name));
+    }
+    match value.try_into() {
+        Ok(value) => Ok((name, value)),
+        Err(error) => Err(HeadError::Value { name, reason: error.into().to_string() }),
     }
 }
 

@@ -61,8 +61,10 @@ pub fn id<T: EventIdField>(event: &mut EventWriter<'_>, id: &T) -> Result<(), Ev
             return event.id(text);
         }
     }
-    // It is too long, which the error says with the whole of it in view.
-    event.id(&id.to_string())
+    // It is too long, which the error says with the whole of it in view; or it cannot be shown at all.
+    let mut text = String::new();
+    write!(text, "{id}").map_err(|_| EventError::IdUnshown)?;
+    event.id(&text)
 }
 
 #[allow(missing_docs, clippy::missing_errors_doc)]
@@ -122,5 +124,12 @@ mod tests {
         assert_eq!(written(&"a".repeat(128)), Ok(format!("id: {}\ndata: \n\n", "a".repeat(128))));
         assert!(matches!(written(&"a".repeat(129)), Err(EventError::IdTooLong { len: 129, .. })));
         assert!(matches!(written(&"a\nb"), Err(EventError::IdCharacter { found: '\n', .. })));
+        struct Unshown;
+        impl Display for Unshown {
+            fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+                Err(fmt::Error)
+            }
+        }
+        assert_eq!(written(&Unshown), Err(EventError::IdUnshown));
     }
 }

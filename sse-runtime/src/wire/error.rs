@@ -56,6 +56,9 @@ pub enum EventError {
         /// The id, escaped and shortened.
         value: String,
     },
+    /// The field that an id is taken from returned an error when it was to show itself (`Display`).
+    #[error("the event's id cannot be shown: the `Display` of its field returned an error")]
+    IdUnshown,
     /// The id is `sse-end`, with which the runtime marks the end of a stream: a client that reconnects with it is told to
     /// stop.
     #[error(
