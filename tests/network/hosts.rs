@@ -44,8 +44,9 @@ impl Host {
 
     /// Follows a stream from there, as people do: with curl.
     pub(crate) fn curl(&self, url: &str) -> Follower {
-        let mut command = tokio::process::Command::new("ip");
+        let mut command = as_root();
         command.args(["netns", "exec", &self.name, "curl", "--silent", "--no-buffer", url]);
+        let mut command = tokio::process::Command::from(command);
         let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().expect("`ip` runs");
         let stdout = child.stdout.take().expect("it is piped");
         Follower { _child: child, lines: BufReader::new(stdout).lines() }
@@ -55,7 +56,7 @@ impl Host {
 impl Drop for Host {
     fn drop(&mut self) {
         // The cable goes with the host.
-        let _ = Command::new("ip").args(["netns", "delete", &self.name]).status();
+        let _ = as_root().args(["netns", "delete", &self.name]).status();
     }
 }
 
@@ -73,7 +74,17 @@ impl Follower {
     }
 }
 
+/// `ip`, which needs the rights of root: who is not, is by `sudo`, as where the packages are installed.
+fn as_root() -> Command {
+    if rustix::process::geteuid().is_root() {
+        return Command::new("ip");
+    }
+    let mut command = Command::new("sudo");
+    command.args(["--non-interactive", "ip"]);
+    command
+}
+
 fn ip(arguments: &[&str]) {
-    let done = Command::new("ip").args(arguments).output().expect("`ip` runs: it is in Debian's iproute2");
+    let done = as_root().args(arguments).output().expect("`ip` runs: it is in Debian's iproute2");
     assert!(done.status.success(), "ip {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
 }
