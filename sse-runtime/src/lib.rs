@@ -145,6 +145,7 @@ pub use utoipa;
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __operation {
+    // Of a handler with mistakes: the program that has it does not compile, and so never calls this.
     () => {
         pub fn operation(_: $crate::__private::Components) -> $crate::__private::Operation {
             ::core::unreachable!()

@@ -27,33 +27,25 @@ impl Events {
     pub(super) fn described<E: SseEvent + ToSchema>(components: &mut Components) -> Self {
         let shapes = E::shapes();
         let Description { schema, reference: payload } = components.describe::<E>();
-        let items = match (variants(schema), shapes) {
-            (Some(variants), shapes) if variants.len() == shapes.len() => {
+        let items = match variants(schema) {
+            _ if shapes.is_empty() => vec![Item::unnamed().build(data_of(payload.clone()))],
+            Some(variants) if variants.len() == shapes.len() => {
                 shapes.iter().zip(variants).map(|(shape, data)| item(shape, data)).collect()
             }
             // The type describes itself in another way than variant by variant: each event may be any of it.
-            (_, shapes) => shapes.iter().map(|shape| item(shape, payload.clone())).collect(),
+            _ => shapes.iter().map(|shape| item(shape, payload.clone())).collect(),
         };
-        let names: Vec<_> = shapes.iter().map(|shape| shape.name).collect();
-        if names.is_empty() {
-            return Self {
-                items: vec![Item::unnamed().build(data_of(payload.clone()))],
-                payload: Some(payload),
-                names,
-            };
-        }
-        Self { items, payload: Some(payload), names }
+        Self { items, payload: Some(payload), names: names(shapes) }
     }
 
     /// Of a type of which the names are known, or nothing.
     pub(super) fn named<E: SseEvent>() -> Self {
         let shapes = E::shapes();
-        let names: Vec<_> = shapes.iter().map(|shape| shape.name).collect();
-        if names.is_empty() {
-            return Self { items: vec![Item::unnamed().build(text())], payload: None, names };
+        if shapes.is_empty() {
+            return Self { items: vec![Item::unnamed().build(text())], payload: None, names: Vec::new() };
         }
         let items = shapes.iter().map(|shape| item(shape, any_value())).collect();
-        Self { items, payload: Some(any_value()), names }
+        Self { items, payload: Some(any_value()), names: names(shapes) }
     }
 
     /// The schema of an item, with what the runtime says beside the route's own events.
@@ -71,6 +63,10 @@ impl Events {
             )),
         }
     }
+}
+
+fn names(shapes: &[EventShape]) -> Vec<&'static str> {
+    shapes.iter().map(|shape| shape.name).collect()
 }
 
 /// The variants of an enum that describes itself as one of several.

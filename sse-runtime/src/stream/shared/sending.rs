@@ -102,12 +102,7 @@ impl Admitted<'_> {
         let limits = self.0.limits();
         let encoded = encode(event, &mut self.0.buffer, &limits)?;
         self.0.refuse_reserved(&encoded)?;
-        if encoded.terminal {
-            self.commit_last(&encoded);
-        } else {
-            self.0.note_queued(&encoded);
-            self.commit();
-        }
+        self.commit_event(&encoded);
         Ok(())
     }
 
@@ -119,12 +114,7 @@ impl Admitted<'_> {
         if !self.0.is_change(&encoded) {
             return Ok(false);
         }
-        if encoded.terminal {
-            self.commit_last(&encoded);
-        } else {
-            self.0.note_queued(&encoded);
-            self.commit();
-        }
+        self.commit_event(&encoded);
         Ok(true)
     }
 
@@ -145,6 +135,15 @@ impl Admitted<'_> {
         encode_comment(text, &mut self.0.buffer);
         self.commit();
         Ok(())
+    }
+
+    #[inline]
+    fn commit_event(mut self, encoded: &Encoded) {
+        if encoded.terminal {
+            return self.commit_last(encoded);
+        }
+        self.0.note_queued(encoded);
+        self.commit();
     }
 
     #[inline]
