@@ -31,6 +31,8 @@ use axum::{
     response::{Html, IntoResponse},
     routing::{get, post},
 };
+// For text between tags, and in attributes with these quotes.
+use html_escape::encode_double_quoted_attribute as escape;
 use serde::Deserialize;
 use sse_runtime::{Disconnect, Hub, Result, Sse, Topic, listen, routes, serve, sse_route};
 use tokio::sync::Mutex;
@@ -92,22 +94,6 @@ impl Service {
 
 fn notice(number: usize, text: &str) -> String {
     format!("<li id=\"notice-{number}\">{}</li>\n", escape(text))
-}
-
-/// Text from outside, as text in HTML: between tags and in attributes with quotes.
-fn escape(text: &str) -> String {
-    let mut html = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => html.push_str("&amp;"),
-            '<' => html.push_str("&lt;"),
-            '>' => html.push_str("&gt;"),
-            '"' => html.push_str("&quot;"),
-            '\'' => html.push_str("&#39;"),
-            other => html.push(other),
-        }
-    }
-    html
 }
 
 /// A piece of an event: HTML, and where it goes in the page. An event may have several, and more lines than one.

@@ -23,6 +23,8 @@ use axum::{
     response::{Html, IntoResponse, Redirect},
     routing::{get, post},
 };
+// For text between tags, and in attributes with these quotes.
+use html_escape::encode_double_quoted_attribute as escape;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sse_runtime::{Hub, Result, Sse, Topic, listen, routes, serve, sse_route};
@@ -218,22 +220,6 @@ async fn datastar_add(State(poll): State<Poll>, Json(new): Json<New>) -> Result<
     let problem = poll.add(&new.text).await?;
     let text = if problem.is_empty() { "" } else { &new.text };
     Ok(Json(json!({ "text": text, "problem": problem })))
-}
-
-/// Text from outside, as text in HTML: between tags and in attributes with quotes.
-fn escape(text: &str) -> String {
-    let mut html = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => html.push_str("&amp;"),
-            '<' => html.push_str("&lt;"),
-            '>' => html.push_str("&gt;"),
-            '"' => html.push_str("&quot;"),
-            '\'' => html.push_str("&#39;"),
-            other => html.push(other),
-        }
-    }
-    html
 }
 
 async fn vote(State(poll): State<Poll>, Path(n): Path<usize>) -> Result<StatusCode> {
