@@ -1,4 +1,5 @@
-//! Any bytes as a stream: how they are cut changes nothing, and an event that was read is, written again, the same one.
+//! Any bytes as a stream: how they are cut changes nothing, nor does which of the three line ends they have, and an event
+//! that was read is, written again, the same one.
 
 #![no_main]
 
@@ -31,9 +32,25 @@ fn write(event: &ReceivedEvent) -> Result<BytesMut, EventError> {
     Ok(out)
 }
 
+/// The same with LF alone.
+fn plain(bytes: &[u8]) -> Vec<u8> {
+    let mut before = 0;
+    let mut plain = Vec::with_capacity(bytes.len());
+    for &byte in bytes {
+        match byte {
+            b'\n' if before == b'\r' => {}
+            b'\r' => plain.push(b'\n'),
+            _ => plain.push(byte),
+        }
+        before = byte;
+    }
+    plain
+}
+
 fuzz_target!(|bytes: &[u8]| {
     let items = read(iter::once(bytes));
     assert_eq!(items, read(bytes.chunks(1)));
+    assert_eq!(items, read(iter::once(&*plain(bytes))));
     for item in items {
         let Item::Event(mut event) = item else { continue };
         // Browsers take names and ids that no stream of ours carries.

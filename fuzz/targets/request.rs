@@ -25,7 +25,7 @@ struct Input {
     part: Part,
     query: Vec<(Key, Id)>,
     header: Option<Id>,
-    accept: Option<String>,
+    accept: Option<Vec<Range>>,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -44,8 +44,26 @@ enum Key {
 enum Id {
     /// Of this log, near its ends.
     Known(u8),
+    /// Something before it and after it.
+    Around(String, u8, String),
     Any(u64, u64),
     End,
+    Text(String),
+}
+
+/// One of those that `Accept` lists.
+#[derive(Arbitrary, Debug)]
+struct Range {
+    media: Media,
+    weight: Option<u16>,
+    upper: bool,
+}
+
+#[derive(Arbitrary, Debug)]
+enum Media {
+    EventStream,
+    AnyText,
+    Any,
     Text(String),
 }
 
@@ -94,6 +112,7 @@ impl App {
     fn id(&self, id: &Id) -> String {
         match id {
             Id::Known(seq) => format!("{:x}-{}", self.epoch, seq % 16),
+            Id::Around(before, seq, after) => format!("{before}{:x}-{}{after}", self.epoch, seq % 16),
             Id::Any(epoch, seq) => format!("{epoch:x}-{seq}"),
             Id::End => "sse-end".to_owned(),
             Id::Text(text) => text.clone(),
@@ -178,8 +197,10 @@ fuzz_target!(|input: Input| {
         let query: Vec<_> = input.query.iter().map(|(key, id)| (key.as_str(), app.id(id))).collect();
         let encoded = form_urlencoded::Serializer::new(String::new()).extend_pairs(&query).finish();
         let path = format!("/follow/{}?{encoded}", input.part.text());
+        let accept =
+            input.accept.as_ref().map(|ranges| ranges.iter().map(Range::text).collect::<Vec<_>>().join(", "));
         let is_request = path.parse::<Uri>().is_ok_and(|uri| uri.query() == Some(encoded.as_str()))
-            && [&header, &input.accept]
+            && [&header, &accept]
                 .into_iter()
                 .flatten()
                 .all(|value| HeaderValue::from_bytes(value.as_bytes()).is_ok());
@@ -190,15 +211,15 @@ fuzz_target!(|input: Input| {
         let in_query = query.iter().find(|(key, _)| *key == "last_event_id").map(|(_, id)| id.as_str());
         let asked = header.as_deref().filter(|id| !id.is_empty()).or(in_query).unwrap_or_default();
         let outcome = app.outcome(asked);
-        let answer = app.answer(&path, header.as_deref(), input.accept.as_deref());
+        let answer = app.answer(&path, header.as_deref(), accept.as_deref());
         match answer.status.as_u16() {
             200 => check(&outcome, asked, &answer.text),
             204 => assert_eq!(outcome, Outcome::Stop),
             400 | 404 => assert!(matches!(input.part, Part::Text(_)), "{answer:?}"),
-            406 => assert!(input.accept.is_some()),
+            406 => assert!(accept.is_some()),
             _ => panic!("{answer:?}"),
         }
-        if let Some(accept) = &input.accept {
+        if let Some(accept) = &accept {
             let upper = app.answer(&path, header.as_deref(), Some(&accept.to_ascii_uppercase()));
             assert_eq!(upper.status, answer.status);
         }
@@ -210,6 +231,22 @@ impl Key {
         match self {
             Self::LastEventId => "last_event_id",
             Self::Other(text) => text,
+        }
+    }
+}
+
+impl Range {
+    fn text(&self) -> String {
+        let media = match &self.media {
+            Media::EventStream => "text/event-stream",
+            Media::AnyText => "text/*",
+            Media::Any => "*/*",
+            Media::Text(text) => text,
+        };
+        let media = if self.upper { media.to_ascii_uppercase() } else { media.to_owned() };
+        match self.weight {
+            Some(weight) => format!("{media};q={}.{:03}", weight / 1000 % 2, weight % 1000),
+            None => media,
         }
     }
 }
