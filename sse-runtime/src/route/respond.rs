@@ -13,8 +13,6 @@ use tokio::time::{Sleep, sleep};
 
 use super::Rejection;
 use super::accept::accepts_event_stream;
-#[cfg(feature = "http2")]
-use crate::lifecycle::ServerShutdown;
 use crate::lifecycle::{Connection, Shutdowns};
 use crate::stream::{self, Asked, END_ID, Guard, HandlerFuture, Meta, Opened, Shared};
 use crate::wire::last_event_id;
@@ -47,8 +45,6 @@ impl Ask {
         }
         let connection: Option<&Arc<Connection>> = request.extensions().get();
         let server = connection.map(|connection| &connection.shutdown);
-        #[cfg(feature = "http2")]
-        let server = server.or_else(|| request.extensions().get().map(|ServerShutdown(shutdown)| shutdown));
         Ok(Self {
             head_only: request.method() == Method::HEAD,
             asked,

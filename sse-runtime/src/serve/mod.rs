@@ -1,7 +1,11 @@
 //! The accept loop: what plain `axum::serve` does, and what long-lived streams need besides.
 
 mod connection;
+#[cfg(feature = "http2")]
+mod http2;
 mod listen;
+#[cfg(feature = "http2")]
+mod signs;
 mod socket;
 
 use std::fmt;
