@@ -23,16 +23,16 @@ const STALLED: usize = 50;
 const SEND_TIMEOUT: Duration = Duration::from_secs(1);
 /// Deadlines are rounded up to 50 ms; the rest is for a machine that does other things as well.
 const ROUNDING: Duration = Duration::from_millis(500);
-/// How large an event is. What the kernel and hyper take for one that does not read are some 20 of them.
 const EVENT: usize = 16 * 1024;
-/// Enough to fill all that lies between.
-const FILL: u64 = 48;
+/// So many events, which are some 500 KiB, fill all that the kernel and hyper hold for one that does not read.
+const FILL: u64 = 32;
 /// Enough for a 99th percentile.
 const ROUND: u64 = 40;
 /// What noise may add to a percentile.
 const NOISE: Duration = Duration::from_millis(5);
-/// How much larger the process may be in the end. Those that stall hold up to 16 MiB.
-const BOUND: usize = 4 << 20;
+/// How much larger the process may be in the end: what the allocator keeps of 50 connections. The events they held are one
+/// and the same for all.
+const BOUND: usize = 2 << 20;
 
 #[derive(Clone)]
 struct App {
@@ -184,79 +184,116 @@ async fn subscribed(hub: &Hub, count: usize) {
     within_limit("everybody follows", all).await;
 }
 
-async fn fifty_of_a_thousand() {
-    let limit = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).expect("the limit may be raised");
-    // A short history, so that what those that stall hold is theirs alone.
-    let hub = Hub::in_memory().topic_events(16).build();
-    let gone = Gone::default();
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("an address");
-    let app: Router = routes![follow].with_state(App { hub: hub.clone(), gone: Arc::clone(&gone) });
-    tokio::spawn(serve(listener, app).shutdown(Shutdown::new()).into_future());
+/// Sockets and the like that this process has open.
+fn descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").expect("Linux").count()
+}
 
-    let crowd = Arc::new(Crowd {
-        published: std::iter::repeat_with(AtomicU64::default).take(2000).collect(),
-        begun: Instant::now(),
-        received: AtomicUsize::new(0),
-        all_have_it: Notify::new(),
-        latencies: Mutex::new(Vec::with_capacity(READERS * 400)),
-    });
-    let readers = gather(address, &hub, &crowd).await;
-    let topics = Topics::new(&hub, 1);
-    let mut publisher =
-        Publisher { topics, crowd: Arc::clone(&crowd), padding: "x".repeat(EVENT), number: 0 };
-    // The memory that a crowd takes at first.
-    publisher.publish_round().await;
+struct Scene {
+    address: SocketAddr,
+    hub: Hub,
+    gone: Gone,
+    crowd: Arc<Crowd>,
+    publisher: Publisher,
+    readers: Vec<JoinHandle<()>>,
+}
 
-    let start = resident();
-    let before = publisher.publish_round().await;
-    let stalled = stall(address, &hub).await;
-    let (asked, first) = (Instant::now(), publisher.number);
-    let (mut full, mut most) = (None, start);
-    while gone.lock().expect("nobody panics").len() < STALLED {
-        publisher.publish().await;
-        most = most.max(resident());
-        if publisher.number - first >= FILL {
-            let full = *full.get_or_insert_with(Instant::now);
-            assert!(
-                full.elapsed() < SEND_TIMEOUT + ROUNDING,
-                "{} left",
-                gone.lock().expect("nobody panics").len()
-            );
+impl Scene {
+    async fn set() -> Self {
+        let limit = getrlimit(Resource::Nofile);
+        setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
+            .expect("the limit may be raised");
+        // A short history, so that what those that stall hold is theirs alone.
+        let hub = Hub::in_memory().topic_events(16).build();
+        let gone = Gone::default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let app: Router = routes![follow].with_state(App { hub: hub.clone(), gone: Arc::clone(&gone) });
+        tokio::spawn(serve(listener, app).shutdown(Shutdown::new()).into_future());
+
+        let crowd = Arc::new(Crowd {
+            published: std::iter::repeat_with(AtomicU64::default).take(2000).collect(),
+            begun: Instant::now(),
+            received: AtomicUsize::new(0),
+            all_have_it: Notify::new(),
+            latencies: Mutex::new(Vec::with_capacity(READERS * 100)),
+        });
+        let readers = gather(address, &hub, &crowd).await;
+        let (topics, padding) = (Topics::new(&hub, 1), "x".repeat(EVENT));
+        let publisher = Publisher { topics, crowd: Arc::clone(&crowd), padding, number: 0 };
+        Self { address, hub, gone, crowd, publisher, readers }
+    }
+
+    /// Fifty come, and stop reading. Returns how long the others waited beside them, as a share of what they wait
+    /// otherwise.
+    async fn stall(&mut self) -> f64 {
+        let (memory, open) = (resident(), descriptors());
+        let before = self.publisher.publish_round().await;
+        let stalled = stall(self.address, &self.hub).await;
+        let (asked, first) = (Instant::now(), self.publisher.number);
+        // When it had been published, each that stalls had got its last event.
+        let (mut full, mut most) = (None, memory);
+        while self.gone.lock().expect("nobody panics").len() < STALLED {
+            self.publisher.publish().await;
+            most = most.max(resident());
+            if self.publisher.number - first == FILL {
+                full = Some(Instant::now());
+            }
+            let late = full.is_some_and(|full| full.elapsed() > SEND_TIMEOUT + ROUNDING);
+            assert!(!late, "{} are gone", self.gone.lock().expect("nobody panics").len());
         }
-    }
-    let full = full.expect("nobody left before the buffers were full");
-    let beside = crowd.p99();
-    let after = publisher.publish_round().await;
-    let end = resident();
+        let full = full.unwrap_or_else(Instant::now);
+        let beside = self.crowd.p99();
+        let after = self.publisher.publish_round().await;
 
-    let gone = std::mem::take(&mut *gone.lock().expect("nobody panics"));
-    assert!(gone.iter().all(|(_, gone)| gone.reason == DisconnectReason::SendTimeout), "{gone:?}");
-    let (earliest, latest) = (gone[0].0, gone[STALLED - 1].0);
-    assert!(earliest - asked >= SEND_TIMEOUT, "{:?}", earliest - asked);
-    for mut socket in stalled {
-        let mut rest = Vec::new();
-        // With a reset: it did not get all that was sent.
-        drop(within_limit("the end of the connection", socket.read_to_end(&mut rest)).await);
-        assert!(rest.len() < usize::try_from(FILL).expect("small") * EVENT, "cut in the middle");
-    }
-    assert_eq!(hub.stats().subscribers, READERS);
-    assert!(readers.iter().all(|reader| !reader.is_finished()), "nobody else has noticed");
+        let gone = std::mem::take(&mut *self.gone.lock().expect("nobody panics"));
+        assert!(gone.iter().all(|(_, gone)| gone.reason == DisconnectReason::SendTimeout), "{gone:?}");
+        let taken = gone.iter().map(|(_, gone)| gone.events).max().expect("there were some");
+        assert!(taken <= FILL, "the buffers are larger: {taken} events");
+        let (earliest, latest) = (gone[0].0, gone[STALLED - 1].0);
+        assert!(earliest - asked >= SEND_TIMEOUT, "{:?}", earliest - asked);
+        assert_eq!(
+            descriptors(),
+            open + STALLED,
+            "the server has closed its sockets, these clients have not"
+        );
+        drop(stalled);
+        assert_eq!(self.hub.stats().subscribers, READERS);
+        assert!(self.readers.iter().all(|reader| !reader.is_finished()), "nobody else has noticed");
 
-    println!(
-        "{STALLED} of {} stalled: gone {:.2?} to {:.2?} after the buffers were full, with a limit of {SEND_TIMEOUT:?}",
-        READERS + STALLED,
-        earliest.saturating_duration_since(full),
-        latest.saturating_duration_since(full),
-    );
-    println!(
-        "99th percentile of {READERS} others, {} events: {before:.1?} before, {beside:.1?} beside them, {after:.1?} after",
-        publisher.number,
-    );
-    println!("memory: {} KiB before, {} KiB at most, {} KiB after", start >> 10, most >> 10, end >> 10);
-    assert!(beside <= 2 * before.min(after) + NOISE, "{beside:?} beside those that stall");
-    assert!(end < start + BOUND, "{} KiB more than before", (end - start) >> 10);
+        let end = resident();
+        println!(
+            "{STALLED} of {} stalled: took at most {taken} events, gone {:.2?} to {:.2?} after {FILL} were published, \
+             with a limit of {SEND_TIMEOUT:?}",
+            READERS + STALLED,
+            earliest.saturating_duration_since(full),
+            latest.saturating_duration_since(full),
+        );
+        println!(
+            "99th percentile of the others, without a gap in {} events: {before:.1?} before, {beside:.1?} beside them, \
+             {after:.1?} after",
+            self.publisher.number,
+        );
+        println!("memory: {} KiB before, {} KiB at most, {} KiB after", memory >> 10, most >> 10, end >> 10);
+        assert!(end < memory + BOUND, "{} KiB more than before", (end - memory) >> 10);
+        beside.saturating_sub(NOISE).div_duration_f64(before.min(after))
+    }
+}
+
+async fn fifty_of_a_thousand() {
+    let mut scene = Scene::set().await;
+    // The memory that a crowd takes at first.
+    scene.publisher.publish_round().await;
+    let mut shares = Vec::new();
+    // Others may build at the same time, and slow down what happens to be measured then.
+    while shares.len() < 3 {
+        let share = scene.stall().await;
+        if share <= 2.0 {
+            return;
+        }
+        shares.push(share);
+    }
+    panic!("the others waited {shares:.1?} times as long as without them");
 }
 
 #[test]

@@ -67,8 +67,9 @@ pub(crate) struct Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let was_last = self.carrier.streams.fetch_sub(1, Ordering::Relaxed) == 1;
-        // Its client reads nothing of the connection at all, which nobody else needs: not even a reset would leave.
-        if was_last && self.stream.is_cut() && self.carrier.connection.is_blocked() {
+        // A client that reads nothing of the connection at all, which no other stream needs: not even a reset would leave.
+        let is_lost = || self.stream.is_cut() || self.carrier.has_vanished();
+        if was_last && self.carrier.connection.is_blocked() && is_lost() {
             self.carrier.connection.cut();
         }
     }
