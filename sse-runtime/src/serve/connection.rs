@@ -162,8 +162,8 @@ impl<C: Future<Output = hyper::Result<()>>> Future for Attended<C> {
     }
 }
 
-/// Whether the kernel has given the peer up. Only for HTTP/1.1: hyper's errors of HTTP/2 do not show their source, and its
-/// streams are gone by then.
+/// Whether the kernel has given the peer up. In time for HTTP/1.1, whose streams are dropped with the connection; those of
+/// HTTP/2 may be gone by now.
 fn peer_is_gone(error: &hyper::Error) -> bool {
     let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
     source.is_some_and(no_answer)
