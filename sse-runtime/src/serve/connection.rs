@@ -24,7 +24,9 @@ use tower_service::Service;
 #[cfg(feature = "http2")]
 use super::http2::over_http2;
 use super::socket::{Socket, no_answer};
-use crate::lifecycle::{Connection, Entry, Order};
+#[cfg(feature = "http2")]
+use crate::lifecycle::Connection;
+use crate::lifecycle::{Entry, Order};
 
 /// How long a draining server waits for the first request of a connection that it has accepted.
 const FIRST_REQUEST_GRACE: Duration = Duration::from_millis(100);
