@@ -216,6 +216,26 @@ async fn ask_by_hand(server: &Server, path: &str) -> TcpStream {
 }
 
 #[tokio::test]
+async fn the_stream_after_the_two_hundredth_waits_for_one_to_end() {
+    let server = start().await;
+    let client = server.client(0xffff).await;
+    let mut open = Vec::new();
+    for _ in 0..200 {
+        let mut body = server.ask(&client, "/idle").await;
+        assert!(body.data().await.is_some_and(|data| data.is_ok()));
+        open.push(body);
+    }
+    let next = server.ask(&client, "/idle");
+    tokio::pin!(next);
+    assert!(tokio::time::timeout(Duration::from_millis(100), &mut next).await.is_err(), "it waits");
+    assert_eq!(server.shutdown.open_streams(), 200);
+    // By RST_STREAM, which frees its place.
+    open.pop();
+    assert_eq!(server.hooks.only().await.reason, DisconnectReason::ClientClosed);
+    drop(next.await);
+}
+
+#[tokio::test]
 async fn a_connection_that_nobody_reads_ends_with_its_last_stream() {
     let server = start().await;
     let mut socket = ask_by_hand(&server, "/flood").await;

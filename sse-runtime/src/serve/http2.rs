@@ -29,8 +29,11 @@ use crate::lifecycle::{Carrier, Connection, Entry, Order, Place, SIGN_OF_LIFE};
 /// How long the peer may be silent before it is asked for a sign of life.
 const PING: Duration = Duration::from_secs(15);
 
+/// How many streams a client may have open on one connection. It is hyper's default, too, which it may change.
+const STREAMS: u32 = 200;
+
 /// How much h2 takes from a stream beyond what it has sent. With hyper's default, 400 KiB, a client that opens all windows
-/// and reads nothing would keep 80 MB with its 200 streams.
+/// and reads nothing would keep 80 MB with its streams.
 const QUEUED: usize = 64 * 1024;
 
 tokio::task_local! {
@@ -53,6 +56,7 @@ pub(super) fn over_http2(
         .timer(TokioTimer::new())
         .keep_alive_interval(PING)
         .keep_alive_timeout(SIGN_OF_LIFE)
+        .max_concurrent_streams(STREAMS)
         .max_send_buf_size(QUEUED);
     let service = service_fn(move |mut request: Request<Incoming>| -> Answering {
         carrier.connection.note_request();
