@@ -2,6 +2,7 @@
 //! the transport does.
 
 mod backpressure;
+mod compression;
 mod disconnects;
 mod ending;
 mod events;

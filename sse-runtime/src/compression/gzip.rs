@@ -167,7 +167,13 @@ mod tests {
     #[test]
     fn events_that_resemble_one_another_become_a_third() {
         let events: Vec<String> = (0..1000)
-            .map(|n| format!("id: {n}\ndata: {{\"symbol\":\"ACME\",\"bid\":{}.{:02}}}\n\n", 100 + n % 7, n * 37 % 100))
+            .map(|n| {
+                format!(
+                    "id: {n}\ndata: {{\"symbol\":\"ACME\",\"bid\":{}.{:02}}}\n\n",
+                    100 + n % 7,
+                    n * 37 % 100
+                )
+            })
             .collect();
         let pieces: Vec<_> = events.iter().map(|event| (event.as_bytes(), false)).collect();
         let (file, _) = through(&pieces);
