@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::app::App;
-use super::client::{Client, Protocol, Reader};
+use super::client::{Client, End, Protocol, Reader};
 use super::program::Nginx;
 
 /// One of them.
@@ -20,6 +20,16 @@ impl Way {
     fn path(self, path: &str) -> String {
         let location = self.location.map(|location| format!("/{location}")).unwrap_or_default();
         format!("{location}/{}{path}", if self.packed { "packed" } else { "plain" })
+    }
+
+    /// What is left of a cut. Over HTTP/1.0, which these locations speak, the end of the connection is the end of the
+    /// response, and nginx passes it on as such.
+    pub(crate) fn end_of_a_cut(self) -> End {
+        match self.location {
+            Some("default" | "gzip") if self.packed => End::CutInGzip,
+            Some("default" | "gzip") => End::Whole,
+            _ => End::Cut,
+        }
     }
 
     /// Whether it arrives compressed, by whomever.
