@@ -43,6 +43,14 @@ async fn room(sse: Sse, State(shared): State<Shared>) -> Result<()> {
     Ok(())
 }
 
+#[sse_route("/flood", send_timeout = "2s")]
+async fn flood(sse: Sse, State(shared): State<Shared>) -> Result<()> {
+    sse.on_disconnect(async move |gone| drop(shared.gone.send(gone)));
+    loop {
+        sse.send("x".repeat(50_000)).await?;
+    }
+}
+
 #[sse_route("/breaks", bare)]
 async fn breaks(sse: Sse, State(shared): State<Shared>) -> Result<()> {
     sse.send("first").await?;
@@ -67,7 +75,7 @@ impl App {
         let (steps, hub, shutdown) = (Arc::new(Semaphore::new(0)), Hub::default(), Shutdown::new());
         let (told, gone) = mpsc::unbounded_channel();
         let shared = Shared { steps: Arc::clone(&steps), hub: hub.clone(), gone: told };
-        let streams = || -> Router<Shared> { routes![steps, quiet, room, breaks] };
+        let streams = || -> Router<Shared> { routes![steps, quiet, room, flood, breaks] };
         let app = Router::new()
             .nest("/plain", streams())
             .nest("/packed", streams().layer(Compression::new()))
