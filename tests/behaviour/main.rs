@@ -8,6 +8,7 @@ mod events;
 mod frames;
 mod head;
 mod hostile;
+mod hosts;
 mod keep_alive;
 mod logging;
 mod phases;
