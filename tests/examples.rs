@@ -305,3 +305,28 @@ async fn stocks_that_do_not_exist_are_refused_and_leave_no_topic_behind() {
     assert_eq!((stats["topics"].as_u64(), stats["subscribers"].as_u64()), (Some(50), Some(50)));
     assert!(stats["published"].as_u64().is_some_and(|published| published > 0), "{stats}");
 }
+
+#[tokio::test]
+async fn cors_names_the_origin_of_its_page_and_no_other() {
+    let example = Example::start("cors").await;
+    let line = example.wait_for_line(|line| line.starts_with("open ")).await;
+    let page = line.split_once("open ").expect("the line was chosen for it").1;
+
+    let headers = [("origin", page), ("cookie", "other=1; nickname=ada")];
+    let mut stream = get_with(example.address(), "/events", &headers).await;
+    assert_eq!(stream.header("access-control-allow-origin"), Some(page));
+    assert_eq!(stream.header("access-control-allow-credentials"), Some("true"));
+    assert_eq!(stream.header("access-control-expose-headers"), Some("retry-after"));
+    let head = stream.head().join("\n");
+    assert!(head.contains("vary: ") && head.contains("origin"), "{head}");
+    let hello = stream.event().await.expect("a first event");
+    assert_eq!((hello.name.as_str(), hello.data.as_str()), ("hello", "\"ada\""));
+
+    let refused = get_with(example.address(), "/events", &[("origin", page)]).await;
+    assert_eq!((refused.status(), refused.header("access-control-allow-origin")), (401, Some(page)));
+
+    let other = page.replace("127.0.0.1", "localhost");
+    let headers = [("origin", other.as_str()), ("cookie", "nickname=ada")];
+    let unlisted = get_with(example.address(), "/events", &headers).await;
+    assert_eq!(unlisted.header("access-control-allow-origin"), None);
+}

@@ -2,6 +2,7 @@
 //! the transport does.
 
 mod backpressure;
+mod cors;
 mod disconnects;
 mod ending;
 mod events;
@@ -19,6 +20,7 @@ mod test_client;
 mod topics;
 mod transports;
 mod typed;
+mod unlogged;
 
 use std::sync::{Arc, Mutex};
 
