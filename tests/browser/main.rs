@@ -17,6 +17,7 @@ mod scores;
 mod sse_client;
 mod stocks;
 mod tls_h2;
+mod who_may_listen;
 
 use std::time::{Duration, Instant};
 
