@@ -120,7 +120,8 @@ async fn a_page_of_another_site_reads_nothing_even_if_its_name_is_this_machine()
     let port = example.address().port();
     // To the browser, `evil.test` is 127.0.0.1: what a page gets that makes its own name resolve to this machine.
     let chromium = Chromium::launch_resolving("evil.test").await;
-    let page = chromium.open_blank(&format!("http://evil.test:{port}/page")).await;
+    let page = chromium.open(&format!("http://evil.test:{port}/")).await;
+    assert_eq!(page.run("location.origin").await, format!("http://evil.test:{port}"));
     let read = "fetch('/cookie/events').then(async (it) => [it.status, await it.text()])";
     let refused = page.run(read).await;
     assert_eq!(
