@@ -349,6 +349,24 @@ async fn hello(stream: &mut Response, name: &str) {
     assert_eq!((hello.name.as_str(), hello.data), ("hello", format!("\"{name}\"")));
 }
 
+/// Reads the numbers up to the word with which the stream ends. Returns the reason that it gives, and what came last.
+async fn last_word(stream: &mut Response) -> (serde_json::Value, Option<Event>) {
+    let mut last = None;
+    let bye = within_limit("the end of the stream", async {
+        loop {
+            let event = stream.event().await.expect("a last event");
+            if event.name == "sse-bye" {
+                return event;
+            }
+            assert_eq!(event.name, "number");
+            last = Some(event);
+        }
+    });
+    let bye: serde_json::Value = serde_json::from_str(&bye.await.data).expect("JSON");
+    assert_eq!(stream.block().await, None);
+    (bye["reason"].clone(), last)
+}
+
 #[tokio::test]
 async fn who_may_listen_with_a_cookie_until_the_logout() {
     let example = Example::start("who_may_listen").await;
@@ -378,16 +396,7 @@ async fn who_may_listen_with_a_cookie_until_the_logout() {
 
     post(example.address(), "/cookie/logout", &[("cookie", &sessions[0])], "").await;
     let (mut ended, at) = streams.remove(0);
-    let bye = loop {
-        let event = ended.event().await.expect("a last event");
-        if event.name == "sse-bye" {
-            break event;
-        }
-        assert_eq!(event.name, "number");
-    };
-    let bye: serde_json::Value = serde_json::from_str(&bye.data).expect("JSON");
-    assert_eq!(bye["reason"], "Kicked");
-    assert_eq!(ended.block().await, None);
+    assert_eq!(last_word(&mut ended).await.0, "Kicked");
     let back = get_with(example.address(), path, &[("cookie", &sessions[0]), ("last-event-id", &at)]).await;
     assert_eq!((back.status(), back.rest().await.as_str()), (401, "log in first"));
 
@@ -466,19 +475,12 @@ async fn who_may_listen_with_a_header_until_the_token_is_over() {
     let begun = Instant::now();
     let mut stream = get_with(example.address(), path, &[("authorization", &token)]).await;
     hello(&mut stream, "ada").await;
-    let (mut at, _) = opened(&stream.event().await.expect("a position"));
-    let mut last = 0;
-    let bye = loop {
-        let event = stream.event().await.expect("a last event");
-        if event.name == "sse-bye" {
-            break event;
-        }
-        last = event.data.parse::<u64>().expect("a number");
-        at = event.id.expect("a position");
-    };
-    let bye: serde_json::Value = serde_json::from_str(&bye.data).expect("JSON");
-    assert_eq!(bye["reason"], "AuthExpired");
+    assert!(!opened(&stream.event().await.expect("a position")).1);
+    let (reason, last) = last_word(&mut stream).await;
+    assert_eq!(reason, "AuthExpired");
     assert!(begun.elapsed() >= Duration::from_secs(8), "too early: {:?}", begun.elapsed());
+    let last = last.expect("numbers, for ten seconds");
+    let at = last.id.expect("a position");
 
     let late = get_with(example.address(), path, &[("authorization", &token), ("last-event-id", &at)]).await;
     assert_eq!(late.status(), 401);
@@ -487,7 +489,8 @@ async fn who_may_listen_with_a_header_until_the_token_is_over() {
     let mut back = get_with(example.address(), path, &headers).await;
     hello(&mut back, "ada").await;
     assert_eq!(opened(&back.event().await.expect("a position")), (at, true));
-    assert_eq!(back.event().await.expect("a number").data, (last + 1).to_string());
+    let next: u64 = back.event().await.expect("a number").data.parse().expect("a number");
+    assert_eq!(Ok(next - 1), last.data.parse());
 }
 
 #[tokio::test]

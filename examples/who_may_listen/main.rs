@@ -22,7 +22,9 @@ use std::{env, sync::Arc, time::Duration};
 
 use axum::{Router, response::Html, routing::get};
 use serde::Deserialize;
-use sse_runtime::{AllowedHosts, Error, Event, Hub, Result, Shutdown, Sse, StatusCode, Topic, client, listen, serve};
+use sse_runtime::{
+    AllowedHosts, Error, Event, Hub, Result, Shutdown, Sse, StatusCode, Topic, client, listen, serve,
+};
 use tokio::time::interval;
 
 use grants::{Grant, Grants};

@@ -9,7 +9,7 @@ use sse_runtime::testing::TestClient;
 use sse_runtime::{AllowedHosts, Error, Hub, Result, Shutdown, Sse, StatusCode, Topic, routes, sse_route};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 
 /// Everything that anybody says at any level, with the names and fields of spans.
 #[derive(Clone, Default)]
@@ -19,13 +19,15 @@ struct Line<'a>(&'a mut String);
 
 impl Visit for Line<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        writeln!(self.0, "{field}={value:?}").expect("a string takes everything");
+        write!(self.0, "{field}={value:?} ").expect("a string takes everything");
     }
 }
 
 impl Everything {
-    fn note(&self, what: impl FnOnce(&mut Line<'_>)) {
-        what(&mut Line(&mut self.0.lock().expect("no panic")));
+    fn note(&self, level: &Level, what: impl FnOnce(&mut Line<'_>)) {
+        let mut lines = self.0.lock().expect("no panic");
+        write!(lines, "\n{level} ").expect("a string takes everything");
+        what(&mut Line(&mut lines));
     }
 }
 
@@ -35,16 +37,16 @@ impl Subscriber for Everything {
     }
 
     fn event(&self, event: &Event<'_>) {
-        self.note(|line| event.record(line));
+        self.note(event.metadata().level(), |line| event.record(line));
     }
 
     fn new_span(&self, span: &Attributes<'_>) -> Id {
-        self.note(|line| span.record(line));
+        self.note(span.metadata().level(), |line| span.record(line));
         Id::from_u64(1)
     }
 
     fn record(&self, _: &Id, values: &Record<'_>) {
-        self.note(|line| values.record(line));
+        self.note(&Level::TRACE, |line| values.record(line));
     }
 
     fn record_follows_from(&self, _: &Id, _: &Id) {}
@@ -105,4 +107,7 @@ fn a_ticket_in_the_address_is_in_no_line_of_the_log() {
         assert!(lines.contains(said), "the log was on: {said}: {lines}");
     }
     assert!(!lines.contains("SECRET"), "{lines}");
+    let refused: Vec<_> = lines.lines().filter(|line| line.contains("evil.example")).collect();
+    assert_eq!(refused.len(), 2, "another host, another origin: {refused:?}");
+    assert!(refused.iter().all(|line| line.starts_with("DEBUG")), "anybody could fill the log: {refused:?}");
 }

@@ -16,7 +16,7 @@ use std::task::{Context, Poll};
 use axum::response::{IntoResponse, Response};
 use futures_util::future::{Either, MapOk, Ready, TryFutureExt, ready};
 use http::header::{HOST, ORIGIN};
-use http::{HeaderMap, Request, Uri};
+use http::{HeaderMap, HeaderValue, Request, Uri};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -132,7 +132,7 @@ impl AllowedHosts {
 impl Allowed {
     fn check(&self, address: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
         let mut named = headers.get_all(HOST).iter();
-        let header = named.next().map(|host| host.as_bytes());
+        let header = named.next().map(HeaderValue::as_bytes);
         if named.next().is_some() {
             return Err(Refusal::SeveralHosts);
         }

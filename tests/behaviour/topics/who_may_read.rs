@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
 use sse_runtime::testing::{TestClient, TestRequest, TestResponse};
@@ -47,7 +46,7 @@ impl House {
     }
 
     fn client(&self) -> TestClient {
-        TestClient::new(Router::from(routes![by_extractor, by_handler, both_rooms]).with_state(self.clone()))
+        TestClient::new(routes![by_extractor, by_handler, both_rooms].with_state(self.clone()))
     }
 }
 
