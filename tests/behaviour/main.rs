@@ -4,6 +4,7 @@
 mod accepting;
 mod admission;
 mod backpressure;
+mod compression;
 mod cors;
 mod disconnects;
 mod ending;
