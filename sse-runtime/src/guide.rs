@@ -17,6 +17,9 @@ pub mod topics_and_resume {}
 #[doc = include_str!("../docs/typed_events.md")]
 pub mod typed_events {}
 
+#[doc = include_str!("../docs/who_may_listen.md")]
+pub mod who_may_listen {}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

@@ -27,6 +27,8 @@
 //! - [`Hub`], [`Topic`] and [`Sse::follow`]: publish once, and every browser gets it, also one that comes back; see
 //!   [`guide::topics_and_resume`].
 //! - The feature `client` brings a client for browsers, see [`guide::browser_client`].
+//! - [`AllowedHosts`] keeps other sites' pages from a server on this machine; who else may listen is in
+//!   [`guide::who_may_listen`].
 //! - [`Error`] is for handlers that have no error type of their own.
 //! - [`derive@SseEvent`] makes an enum a route's events; with the feature `openapi`, `api!` makes documents of routes, which the
 //!   page of the feature `docs` shows; see [`guide::typed_events`].
@@ -109,6 +111,7 @@ mod contract;
 pub mod engine;
 mod error;
 pub mod guide;
+mod hosts;
 mod lifecycle;
 mod route;
 mod serve;
@@ -123,6 +126,7 @@ pub use compression::{Compressed, Compression};
 #[cfg(feature = "openapi")]
 pub use contract::{Api, DescribeArgument};
 pub use error::{Error, PublicMessage, Result, SendError};
+pub use hosts::{AllowedHosts, CheckHost};
 pub use http::StatusCode;
 pub use lifecycle::{Admission, ProxyError, Registry, Shutdown, StreamId, StreamInfo};
 pub use route::Route;

@@ -5,12 +5,14 @@ mod accepting;
 mod admission;
 mod backpressure;
 mod compression;
+mod cors;
 mod disconnects;
 mod ending;
 mod events;
 mod frames;
 mod head;
 mod hostile;
+mod hosts;
 mod http2;
 mod keep_alive;
 mod logging;
@@ -24,6 +26,7 @@ mod test_client;
 mod topics;
 mod transports;
 mod typed;
+mod unlogged;
 
 use std::sync::{Arc, Mutex};
 
