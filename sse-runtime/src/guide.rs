@@ -17,6 +17,9 @@ pub mod topics_and_resume {}
 #[doc = include_str!("../docs/typed_events.md")]
 pub mod typed_events {}
 
+#[doc = include_str!("../docs/who_may_listen.md")]
+pub mod who_may_listen {}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -27,7 +30,8 @@ mod tests {
     fn stated(what: &str) -> &'static str {
         let table = include_str!("../docs/production.md");
         let row = table.lines().find_map(|line| line.strip_prefix("| ")?.strip_prefix(what));
-        let cells = row.and_then(|row| row.strip_prefix(" | ")).unwrap_or_else(|| panic!("no row for {what}"));
+        let cells =
+            row.and_then(|row| row.strip_prefix(" | ")).unwrap_or_else(|| panic!("no row for {what}"));
         cells.split(" | ").next().expect("a cell")
     }
 
@@ -43,6 +47,9 @@ mod tests {
         assert_eq!(stated("`open_after`"), seconds(meta.open_after));
         assert_eq!(stated("`max_age`"), seconds(meta.max_age));
         assert_eq!(stated("`max_event`"), format!("{} KiB", meta.max_event / 1024));
-        assert_eq!(stated("`max_streams`"), meta.max_streams.map_or("none".to_owned(), |most| most.to_string()));
+        assert_eq!(
+            stated("`max_streams`"),
+            meta.max_streams.map_or("none".to_owned(), |most| most.to_string())
+        );
     }
 }

@@ -27,6 +27,8 @@
 //! - [`Hub`], [`Topic`] and [`Sse::follow`]: publish once, and every browser gets it, also one that comes back; see
 //!   [`guide::topics_and_resume`].
 //! - The feature `client` brings a client for browsers, see [`guide::browser_client`].
+//! - [`AllowedHosts`] keeps other sites' pages from a server on this machine; who else may listen is in
+//!   [`guide::who_may_listen`].
 //! - [`Error`] is for handlers that have no error type of their own.
 //! - [`derive@SseEvent`] makes an enum a route's events; with the feature `openapi`, `api!` makes documents of routes, which the
 //!   page of the feature `docs` shows; see [`guide::typed_events`].
@@ -87,6 +89,7 @@
 //! | feature | default | brings |
 //! |---|---|---|
 //! | `client` | no | the module `client`, which serves a client for browsers: see [`guide::browser_client`] |
+//! | `compression` | no | `Compression`, a layer that compresses streams, event by event |
 //! | `docs` | no | `openapi`, and the page `/docs`, which is embedded (Rust 1.88) |
 //! | `listenfd` | yes | [`listen`] takes a socket from systemd or systemfd |
 //! | `http2` | no | HTTP/2 without TLS in [`serve`] |
@@ -95,15 +98,20 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(any(feature = "compression", feature = "docs"))]
+mod accept_encoding;
 #[cfg(any(feature = "client", feature = "openapi"))]
 mod asset;
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "compression")]
+mod compression;
 #[cfg(feature = "openapi")]
 mod contract;
 pub mod engine;
 mod error;
 pub mod guide;
+mod hosts;
 mod lifecycle;
 mod route;
 mod serve;
@@ -113,9 +121,12 @@ pub mod testing;
 mod topic;
 pub mod wire;
 
+#[cfg(feature = "compression")]
+pub use compression::{Compressed, Compression};
 #[cfg(feature = "openapi")]
 pub use contract::{Api, DescribeArgument};
 pub use error::{Error, PublicMessage, Result, SendError};
+pub use hosts::{AllowedHosts, CheckHost};
 pub use http::StatusCode;
 pub use lifecycle::{Admission, ProxyError, Registry, Shutdown, StreamId, StreamInfo};
 pub use route::Route;

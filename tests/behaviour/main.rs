@@ -4,12 +4,16 @@
 mod accepting;
 mod admission;
 mod backpressure;
+mod compression;
+mod cors;
 mod disconnects;
 mod ending;
 mod events;
 mod frames;
 mod head;
 mod hostile;
+mod hosts;
+mod http2;
 mod keep_alive;
 mod logging;
 mod phases;
@@ -22,6 +26,7 @@ mod test_client;
 mod topics;
 mod transports;
 mod typed;
+mod unlogged;
 
 use std::sync::{Arc, Mutex};
 

@@ -2,7 +2,11 @@
 
 mod accept;
 mod connection;
+#[cfg(feature = "http2")]
+mod http2;
 mod listen;
+#[cfg(feature = "http2")]
+mod signs;
 mod socket;
 
 use std::fmt;
@@ -23,6 +27,8 @@ pub use socket::prepare_socket;
 
 use crate::lifecycle::{Connections, LAST_GRACE, Order, Rate, Shutdown, signal};
 
+/// How large a request head may be.
+const HEAD_SIZE: usize = 64 * 1024;
 /// As good as never.
 const FAR: Duration = Duration::from_secs(86_400 * 365);
 
@@ -34,8 +40,8 @@ const FAR: Duration = Duration::from_secs(86_400 * 365);
 ///   (default 5 s). A second signal while it waits ends it at once;
 /// - sets `TCP_NODELAY`, without which the last chunk of a short stream waits some 40 ms for an acknowledgement;
 /// - keeps little in the kernel for a client that does not read (`TCP_NOTSENT_LOWAT`, on Linux), so that it is noticed,
-///   and drops its connection when the socket has taken nothing for the route's `send_timeout`. (Over HTTP/2 the handler
-///   is dropped then, but the connection stays, for the other streams on it);
+///   and drops its connection when the socket has taken nothing for the route's `send_timeout`. Over HTTP/2 it is the
+///   stream that is reset, if its window does not open, and the others on its connection go on;
 /// - notices peers that vanish without a word ([`peer_timeout`](Serve::peer_timeout), default 30 s, on Linux);
 /// - drops a connection that does not complete a request head in
 ///   [`header_read_timeout`](Serve::header_read_timeout) (default 10 s);
@@ -69,7 +75,7 @@ pub fn serve(listener: TcpListener, app: Router) -> Serve {
         drain_timeout: Duration::from_secs(5),
         drain_over: Duration::ZERO,
         accepting: Accepting::default(),
-        limits: Limits { head: Duration::from_secs(10), peer: Some(PEER_TIMEOUT) },
+        limits: Limits { head: Duration::from_secs(10), head_size: HEAD_SIZE, peer: Some(PEER_TIMEOUT) },
     }
 }
 
@@ -149,14 +155,27 @@ impl Serve {
         self
     }
 
+    /// How many bytes a request head may have: its first line and all headers, cookies among them. Default 64 KiB; a larger one
+    /// is answered 431, as is one of more than 100 headers over HTTP/1.1. (There it is the size of hyper's buffers, which
+    /// double as they grow: up to twice as much passes if it comes at once. A connection that sends faster than its client
+    /// reads holds as much, too.)
+    ///
+    /// # Panics
+    /// If `bytes` is below 8192, which is as little as hyper can work with.
+    pub fn max_head_size(mut self, bytes: usize) -> Self {
+        assert!(bytes >= 8192, "a request head of {bytes} bytes: at least 8192 have to be allowed");
+        self.limits.head_size = bytes;
+        self
+    }
+
     /// How long a peer may acknowledge nothing of what was sent to it, before its connection counts as gone
     /// ([`PeerVanished`](crate::DisconnectReason::PeerVanished)). Default 30 s. So a client whose network disappears without
     /// a word is noticed at most that long after the next keep-alive or event, where the system itself waits a quarter
     /// of an hour. `None` leaves it to the system.
     ///
     /// It is Linux's `TCP_USER_TIMEOUT`, and without effect elsewhere. While a client acknowledges and does not read, the
-    /// route's `send_timeout` counts, if that is longer. Over HTTP/2 the peer is asked for a sign of life every 20 s
-    /// besides, and given up 20 s later.
+    /// route's `send_timeout` counts, if that is longer. Over HTTP/2 the peer is asked for a sign of life besides, after 15 s
+    /// of silence, and given up 25 s later, on every system; one that reads nothing of its connection cannot answer.
     pub fn peer_timeout(mut self, limit: Option<Duration>) -> Self {
         self.limits.peer = limit;
         self
