@@ -2,7 +2,7 @@
 //! than any ring and not endless, and failures on demand.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -56,6 +56,9 @@ impl Broker {
             passed: watch::Sender::new(0),
             running: watch::Sender::new(true),
             losing: AtomicBool::new(false),
+            answering: watch::Sender::new(true),
+            reading: AtomicUsize::new(0),
+            most_reading: AtomicUsize::new(0),
             failing: Mutex::default(),
             calls: Mutex::default(),
             dice: AtomicU64::new(1),
@@ -129,6 +132,10 @@ struct NodeState {
     passed: watch::Sender<u64>,
     running: watch::Sender<bool>,
     losing: AtomicBool,
+    /// Reads are answered.
+    answering: watch::Sender<bool>,
+    reading: AtomicUsize,
+    most_reading: AtomicUsize,
     failing: Mutex<HashMap<Call, usize>>,
     calls: Mutex<HashMap<Call, usize>>,
     dice: AtomicU64,
@@ -172,6 +179,16 @@ impl Node {
     /// Makes the next calls fail.
     pub(crate) fn fail(&self, call: Call, times: usize) {
         lock(&self.0.failing).insert(call, times);
+    }
+
+    /// No read is answered any more, until it is `true` again.
+    pub(crate) fn answer_reads(&self, answers: bool) {
+        self.0.answering.send_replace(answers);
+    }
+
+    /// How many reads it is busy with, and how many it was at most.
+    pub(crate) fn reading(&self) -> (usize, usize) {
+        (self.0.reading.load(Ordering::Relaxed), self.0.most_reading.load(Ordering::Relaxed))
     }
 
     /// How often it was called.
@@ -315,8 +332,11 @@ impl Engine for Node {
 
     fn read<'a>(&'a self, topic: &'a str, after: u64, until: u64) -> Answer<'a, Page> {
         Answer::later(async move {
+            let _reading = Reading::begin(&self.0);
             self.0.take_time().await;
             self.0.call(Call::Read)?;
+            let answers = self.0.answering.subscribe().wait_for(|&answers| answers).await.map(drop);
+            answers.map_err(EngineError::new)?;
             if after >= until {
                 return Ok(Page::Records(Vec::new()));
             }
@@ -328,6 +348,23 @@ impl Engine for Node {
             let wanted = wanted.filter(|record| after < record.seq && record.seq <= until);
             Ok(Page::Records(wanted.take(PAGE).cloned().collect()))
         })
+    }
+}
+
+/// Counts for as long as it lives.
+struct Reading<'a>(&'a AtomicUsize);
+
+impl<'a> Reading<'a> {
+    fn begin(node: &'a NodeState) -> Self {
+        let reading = node.reading.fetch_add(1, Ordering::Relaxed) + 1;
+        node.most_reading.fetch_max(reading, Ordering::Relaxed);
+        Self(&node.reading)
+    }
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -11,12 +12,13 @@ use tokio::time::Instant;
 
 use super::handle::Topic;
 use super::position::Position;
+use super::reads::{Reads, apart};
 use super::retention::Retention;
 use super::ring::Ring;
 use super::settings::{HubBuilder, Settings};
 use super::state::TopicState;
 use super::stats::{Counters, HubStats};
-use crate::engine::{Delivered, Engine, EngineError, Feed, Log, Memory, Receiver, Record};
+use crate::engine::{Delivered, Engine, EngineError, Feed, Log, Memory, Page, Receiver, Record};
 use crate::wire::SseEvent;
 
 /// Topics, under their names: what is published on one goes to all who follow it, and is kept for a while for those who
@@ -50,6 +52,9 @@ pub struct Hub(pub(super) Arc<HubState>);
 
 pub(super) struct HubState {
     pub(super) engine: Arc<dyn Engine>,
+    reads: Reads,
+    /// The engine answers at once, and its answers need no turn.
+    in_process: bool,
     epoch: OnceLock<u64>,
     /// The number of the newest record that has arrived: whatever is below it, of open topics, is in the rings.
     arrived: AtomicU64,
@@ -106,17 +111,17 @@ impl Hub {
             let topics = self.0.topics();
             (topics.by_name.len(), topics.by_name.values().map(|topic| topic.subscribers()).sum())
         };
-        self.0.counters.stats(topics, subscribers, self.0.retention.held())
+        self.0.counters.stats(topics, subscribers, self.0.retention.held(), self.0.reads.counts())
     }
 
     pub(super) fn in_process(engine: &Arc<Memory>, settings: Settings) -> Self {
-        let state = HubState::new(Arc::clone(engine) as Arc<dyn Engine>, settings);
+        let state = HubState::new(Arc::clone(engine) as Arc<dyn Engine>, true, settings);
         state.begun(engine.begin(Feed::new(&(Arc::clone(&state) as Arc<dyn Receiver>))));
         Self(state)
     }
 
     pub(super) async fn start(engine: Arc<dyn Engine>, settings: Settings) -> Result<Self, EngineError> {
-        let state = HubState::new(engine, settings);
+        let state = HubState::new(engine, false, settings);
         let log = state.engine.start(Feed::new(&(Arc::clone(&state) as Arc<dyn Receiver>))).await?;
         state.begun(log);
         Ok(Self(state))
@@ -124,7 +129,7 @@ impl Hub {
 }
 
 impl HubState {
-    fn new(engine: Arc<dyn Engine>, settings: Settings) -> Arc<Self> {
+    fn new(engine: Arc<dyn Engine>, in_process: bool, settings: Settings) -> Arc<Self> {
         let topics = Topics {
             by_name: HashMap::new(),
             names: 0,
@@ -135,6 +140,8 @@ impl HubState {
         };
         Arc::new(Self {
             engine,
+            reads: Reads::new(settings.concurrent_reads),
+            in_process,
             epoch: OnceLock::new(),
             arrived: AtomicU64::new(0),
             topics: Mutex::new(topics),
@@ -202,7 +209,10 @@ impl HubState {
     fn let_go(&self, let_go: &[Arc<TopicState>]) {
         for topic in let_go {
             self.retention.delist(topic);
-            self.engine.close(&topic.name);
+            // A topic whose closing never ends could never be opened again.
+            if catch_unwind(AssertUnwindSafe(|| self.engine.close(&topic.name))).is_err() {
+                tracing::error!(topic = &*topic.name, "the engine panicked when it was to close a topic");
+            }
         }
         let mut topics = self.topics();
         for topic in let_go {
@@ -218,7 +228,19 @@ impl HubState {
     }
 
     /// Makes sure that a topic's events arrive.
-    pub(super) async fn open(&self, topic: &TopicState) -> Result<(), EngineError> {
+    pub(super) async fn open(self: &Arc<Self>, topic: &Arc<TopicState>) -> Result<(), EngineError> {
+        if topic.opened.initialized() {
+            return Ok(());
+        }
+        if self.in_process {
+            return self.open_once(topic).await;
+        }
+        // Others wait for the same answer, so it must not depend on how fast this client reads.
+        let (hub, topic) = (Arc::clone(self), Arc::clone(topic));
+        apart(async move { hub.open_once(&topic).await }).await
+    }
+
+    async fn open_once(&self, topic: &TopicState) -> Result<(), EngineError> {
         let open = || async {
             // One that is wanted again at once must not be closed after it was opened.
             loop {
@@ -235,6 +257,22 @@ impl HubState {
         };
         topic.opened.get_or_try_init(open).await?;
         Ok(())
+    }
+
+    /// [`Engine::read`], when it is its turn.
+    pub(super) async fn read(&self, topic: &TopicState, after: u64, until: u64) -> Result<Page, EngineError> {
+        if self.in_process {
+            return self.engine.read(&topic.name, after, until).await;
+        }
+        self.reads.read(&self.engine, &topic.name, after, until).await
+    }
+
+    /// [`Engine::top`], when it is its turn.
+    pub(super) async fn top(&self) -> Result<u64, EngineError> {
+        if self.in_process {
+            return self.engine.top().await;
+        }
+        self.reads.top(&self.engine).await
     }
 
     fn raise_floor(&self, topic: &TopicState, seq: u64) -> Delivered {

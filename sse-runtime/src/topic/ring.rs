@@ -51,6 +51,8 @@ pub(super) struct Ring {
     /// The number of the newest event that is not kept any more: positions before it cannot be served.
     floor: u64,
     bytes: usize,
+    /// How many bytes were ever sealed: where the tail begins, in all that was written here.
+    sealed: u64,
     waiting: Slab<Waker>,
     /// How often `waiting` was emptied: tells which tokens still hold.
     emptied: u64,
@@ -71,6 +73,8 @@ struct Mark {
 struct Chunk {
     first: u64,
     bytes: Bytes,
+    /// Where it begins, in all that was written here.
+    offset: u64,
     since: Instant,
 }
 
@@ -93,7 +97,7 @@ pub(super) enum Found {
 }
 
 /// One event, cut out of its frame.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Single {
     pub(super) seq: u64,
     /// Its ordinal; none if it was not read from a ring.
@@ -129,6 +133,7 @@ impl Ring {
             base: 0,
             floor,
             bytes: 0,
+            sealed: 0,
             waiting: Slab::new(),
             emptied: 0,
             spare: Slab::new(),
@@ -245,7 +250,9 @@ impl Ring {
     fn seal(&mut self) {
         if !self.tail.is_empty() {
             let bytes = self.tail.split().freeze();
-            self.chunks.push_back(Chunk { first: self.tail_first, bytes, since: self.tail_since });
+            let offset = self.sealed;
+            self.sealed += bytes.len() as u64;
+            self.chunks.push_back(Chunk { first: self.tail_first, bytes, offset, since: self.tail_since });
         }
         self.tail_first = self.next_ordinal();
     }
@@ -345,6 +352,19 @@ impl Ring {
     /// not kept any more.
     pub(super) fn locate(&self, seq: u64) -> Option<u64> {
         (seq >= self.floor).then(|| self.ordinal_after(seq))
+    }
+
+    /// How many bytes the events have on the wire that are kept with numbers after `seq`.
+    pub(super) fn bytes_after(&self, seq: u64) -> usize {
+        let ordinal = self.ordinal_after(seq);
+        let Some(mark) = self.mark(ordinal) else { return 0 };
+        let begins = if ordinal >= self.tail_first {
+            self.sealed
+        } else {
+            self.chunks.get(self.chunk_of(ordinal).0).map_or(self.sealed, |chunk| chunk.offset)
+        };
+        let after = self.sealed + self.tail.len() as u64 - begins - u64::from(mark.start);
+        usize::try_from(after).unwrap_or(usize::MAX)
     }
 
     /// The place in front of the newest events, so many of them or all that are kept: a number, and the next ordinal.

@@ -23,6 +23,8 @@ use crate::wire::DEFAULT_MAX_EVENT;
 /// | [`age`](Self::age) | 1 h |
 /// | [`topics`](Self::topics) that nobody uses | 10,000 |
 /// | [`max_event`](Self::max_event) | 256 KiB |
+/// | [`replay_bytes`](Self::replay_bytes), to one client that comes back | 16 MiB |
+/// | [`concurrent_reads`](Self::concurrent_reads) of the engine | 16 |
 ///
 /// ```
 /// use std::time::Duration;
@@ -45,6 +47,8 @@ pub(super) struct Settings {
     pub(super) bytes: usize,
     pub(super) topics: usize,
     pub(super) max_event: usize,
+    pub(super) replay_bytes: usize,
+    pub(super) concurrent_reads: usize,
 }
 
 impl Default for Settings {
@@ -55,6 +59,8 @@ impl Default for Settings {
             bytes: 256 << 20,
             topics: 10_000,
             max_event: DEFAULT_MAX_EVENT,
+            replay_bytes: 16 << 20,
+            concurrent_reads: 16,
         }
     }
 }
@@ -104,6 +110,29 @@ impl<E> HubBuilder<E> {
     /// The most bytes that an event may have on the wire, without its id.
     pub fn max_event(mut self, bytes: usize) -> Self {
         self.settings.max_event = bytes;
+        self
+    }
+
+    /// The most bytes that a client which comes back is sent again, of all topics that its stream follows. One that would
+    /// need more gets none of it: it begins anew, after `sse-reset` with the reason `too_far`. `usize::MAX` for no limit.
+    ///
+    /// What it needs is counted before the first event is sent. That takes no time for what the hub holds itself, but what
+    /// only the engine has must be read for it, and, beyond the first 32 KiB, once more when it is sent.
+    pub fn replay_bytes(mut self, bytes: usize) -> Self {
+        self.settings.replay_bytes = bytes;
+        self
+    }
+
+    /// How many times the engine may be asked at once for what the hub does not hold any more, by clients that come back
+    /// or have fallen behind; at least one. When a server is replaced, all its clients come back in the same moment:
+    /// those for whom it is not their turn yet wait, in the order in which they came, and lose nothing. A client of
+    /// whom all is held by the hub does not wait.
+    ///
+    /// One turn is one call of [`Engine::read`], so a long history is read in many turns, and nobody waits for the whole
+    /// of another's. A client that reads slowly holds no turn. An engine whose `read` may be without an answer for long
+    /// should give it a time limit of its own.
+    pub fn concurrent_reads(mut self, reads: usize) -> Self {
+        self.settings.concurrent_reads = reads;
         self
     }
 }
