@@ -78,11 +78,12 @@ impl Broker {
         self.kept().top
     }
 
-    fn append(&self, topic: &str, block: Bytes, key: String, skip: u64) -> u64 {
+    fn append(&self, topic: &str, mut record: Stored, skip: u64) -> u64 {
         let mut kept = self.kept();
         let seq = kept.top + 1 + skip;
         kept.top = seq;
-        kept.records.push_back((topic.to_owned(), Stored { seq, block, key }));
+        record.seq = seq;
+        kept.records.push_back((topic.to_owned(), record));
         if kept.records.len() > self.0.keeps {
             kept.gone = kept.records.pop_front().map_or(kept.gone, |(_, record)| record.seq);
         }
@@ -254,13 +255,14 @@ impl NodeState {
                 }
             };
             match next {
-                Ok(Some((topic, Stored { seq, block, key }))) => {
+                Ok(Some((topic, Stored { seq, block, key, trace }))) => {
                     self.take_time().await;
                     if !*self.running.borrow() {
                         continue;
                     }
                     if self.delivers == Delivers::Everything || lock(&self.open).contains(&topic) {
-                        drop(feed.deliver(&topic, seq, Record::new(&block, &key)));
+                        let record = Record::new(&block, &key).traced(trace.as_ref());
+                        drop(feed.deliver(&topic, seq, record));
                     }
                     at = seq;
                     self.passed.send_replace(at);
@@ -311,11 +313,12 @@ impl Engine for Node {
 
     fn publish<'a>(&'a self, topic: &'a str, record: Record<'_>) -> Answer<'a, u64> {
         let (block, key) = (Bytes::copy_from_slice(record.block), record.key.to_owned());
+        let record = Stored { seq: 0, block, key, trace: record.trace.copied() };
         Answer::later(async move {
             self.0.take_time().await;
             self.0.call(Call::Publish)?;
             let skip = if self.0.roll() % 5 == 0 { 2 } else { 0 };
-            let seq = self.0.broker.append(topic, block, key, skip);
+            let seq = self.0.broker.append(topic, record, skip);
             self.0.take_time().await;
             self.0.call(Call::PublishAnswer)?;
             Ok(seq)

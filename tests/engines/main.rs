@@ -9,6 +9,7 @@ mod nodes;
 mod replay;
 mod resume;
 mod slow;
+mod trace;
 mod weather;
 
 use axum::extract::State;

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::delivery::TraceContext;
 use super::handle::Topic;
 use super::position::Position;
 use super::reads::{Reads, apart};
@@ -63,6 +64,7 @@ pub(super) struct HubState {
     closed: Notify,
     hasher: RandomState,
     pub(super) settings: Settings,
+    pub(super) context: Option<TraceContext>,
     pub(super) retention: Retention,
     pub(super) counters: Counters,
 }
@@ -114,14 +116,22 @@ impl Hub {
         self.0.counters.stats(topics, subscribers, self.0.retention.held(), self.0.reads.counts())
     }
 
-    pub(super) fn in_process(engine: &Arc<Memory>, settings: Settings) -> Self {
-        let state = HubState::new(Arc::clone(engine) as Arc<dyn Engine>, true, settings);
+    pub(super) fn in_process(
+        engine: &Arc<Memory>,
+        settings: Settings,
+        context: Option<TraceContext>,
+    ) -> Self {
+        let state = HubState::new(Arc::clone(engine) as Arc<dyn Engine>, true, settings, context);
         state.begun(engine.begin(Feed::new(&(Arc::clone(&state) as Arc<dyn Receiver>))));
         Self(state)
     }
 
-    pub(super) async fn start(engine: Arc<dyn Engine>, settings: Settings) -> Result<Self, EngineError> {
-        let state = HubState::new(engine, false, settings);
+    pub(super) async fn start(
+        engine: Arc<dyn Engine>,
+        settings: Settings,
+        context: Option<TraceContext>,
+    ) -> Result<Self, EngineError> {
+        let state = HubState::new(engine, false, settings, context);
         let log = state.engine.start(Feed::new(&(Arc::clone(&state) as Arc<dyn Receiver>))).await?;
         state.begun(log);
         Ok(Self(state))
@@ -129,7 +139,12 @@ impl Hub {
 }
 
 impl HubState {
-    fn new(engine: Arc<dyn Engine>, in_process: bool, settings: Settings) -> Arc<Self> {
+    fn new(
+        engine: Arc<dyn Engine>,
+        in_process: bool,
+        settings: Settings,
+        context: Option<TraceContext>,
+    ) -> Arc<Self> {
         let topics = Topics {
             by_name: HashMap::new(),
             names: 0,
@@ -148,6 +163,7 @@ impl HubState {
             closed: Notify::new(),
             hasher: RandomState::new(),
             settings,
+            context,
             retention: Retention::new(settings),
             counters: Counters::default(),
         })
@@ -347,6 +363,9 @@ impl Receiver for HubState {
             let key = self.hasher.hash_one(record.key);
             let (wakers, unlisted) = self.retention.change(&topic, |ring| {
                 let wakers = ring.append(position, key, record.block, now);
+                if let Some(trace) = record.trace {
+                    ring.trace_newest(trace);
+                }
                 topic.set_newest(seq);
                 // Under the ring's lock, so that who waits in vain for an event that it has seen there waits for this too.
                 self.note_arrived(seq);

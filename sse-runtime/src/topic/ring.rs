@@ -5,6 +5,7 @@
 //! is one frame of shared bytes, the same for everybody. So single events travel alone, a burst travels as one,
 //! and nobody pays for the difference. A subscriber is a number: the ordinal of the event it wants next.
 
+mod traces;
 mod waiting;
 
 use std::collections::{HashSet, VecDeque};
@@ -18,6 +19,7 @@ use slab::Slab;
 use tokio::time::Instant;
 
 use super::position::Position;
+use crate::engine::TraceParent;
 
 /// The memory that events are written into: a little at first, because most topics are small, then twice as much each
 /// time, up to what makes a good frame.
@@ -25,6 +27,8 @@ const FIRST_ARENA: usize = 512;
 const LARGEST_ARENA: usize = 32 * 1024;
 /// What an event costs beside its bytes, about: its mark, and its share of a chunk.
 pub(super) const OVERHEAD: usize = 96;
+/// And one with a trace, on top.
+const TRACE: usize = 64;
 /// The longest that a tail stays open: events of one chunk age together.
 const LONGEST_TAIL: Duration = Duration::from_secs(1);
 
@@ -57,6 +61,8 @@ pub(super) struct Ring {
     /// How often `waiting` was emptied: tells which tokens still hold.
     emptied: u64,
     spare: Slab<Waker>,
+    /// The traces of those events that have one, by their ordinals.
+    traces: Option<Box<VecDeque<(u64, TraceParent)>>>,
     /// Under which number it stands in the hub's list of topics that hold events.
     pub(super) listed: Option<u64>,
 }
@@ -103,6 +109,7 @@ pub(super) struct Single {
     /// Its ordinal; none if it was not read from a ring.
     pub(super) ordinal: Option<u64>,
     pub(super) bytes: Bytes,
+    pub(super) trace: Option<Box<TraceParent>>,
 }
 
 /// Which events of a range.
@@ -137,6 +144,7 @@ impl Ring {
             waiting: Slab::new(),
             emptied: 0,
             spare: Slab::new(),
+            traces: None,
             listed: None,
         }
     }
@@ -216,6 +224,9 @@ impl Ring {
         self.floor = self.floor.max(mark.seq);
         self.base += 1;
         self.bytes -= (mark.end - mark.start) as usize + OVERHEAD;
+        if self.traces.is_some() {
+            self.forget_traces();
+        }
         let next_chunk = self.chunks.get(1).map_or(self.tail_first, |chunk| chunk.first);
         if !self.chunks.is_empty() && self.base >= next_chunk {
             self.chunks.pop_front();
@@ -340,7 +351,9 @@ impl Ring {
         let mark = self.mark(ordinal)?;
         let place: Range<usize> = mark.start as usize..mark.end as usize;
         let bytes = self.chunks.get(chunk)?.bytes.slice(place);
-        Some(Single { seq: mark.seq, ordinal: Some(ordinal), bytes })
+        let seq = mark.seq;
+        let trace = self.traced(ordinal..ordinal + 1).pop().map(|(_, trace)| Box::new(trace));
+        Some(Single { seq, ordinal: Some(ordinal), bytes, trace })
     }
 
     /// The ordinal of the first event after a number.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::delivery::TraceContext;
 use super::hub::Hub;
 use super::ring::Limits;
 use crate::engine::{Engine, EngineError, Memory};
@@ -38,6 +39,7 @@ use crate::wire::DEFAULT_MAX_EVENT;
 pub struct HubBuilder<E = Memory> {
     engine: E,
     settings: Settings,
+    context: Option<TraceContext>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +69,7 @@ impl Default for Settings {
 
 impl<E> HubBuilder<E> {
     pub(super) fn new(engine: E) -> Self {
-        Self { engine, settings: Settings::default() }
+        Self { engine, settings: Settings::default(), context: None }
     }
 
     /// How many events of one topic are kept.
@@ -76,7 +78,7 @@ impl<E> HubBuilder<E> {
         self
     }
 
-    /// How many bytes of one topic are kept: what its events have on the wire, and 96 for each.
+    /// How many bytes of one topic are kept: what its events have on the wire, and 96 for each, 160 with a trace.
     pub fn topic_bytes(mut self, bytes: usize) -> Self {
         self.settings.topic.bytes = bytes;
         self
@@ -135,13 +137,36 @@ impl<E> HubBuilder<E> {
         self.settings.concurrent_reads = reads;
         self
     }
+
+    /// Says which span publishes, for those who trace: `current` is called at each `publish`, in the task that publishes,
+    /// and gives the W3C `traceparent` of the span that is current there, if there is one. Each delivery of the event is
+    /// then in the log, with it; see [the guide](crate::guide::topics_and_resume#tracing). What is no `traceparent` is left
+    /// out, and a debug line says so.
+    ///
+    /// ```
+    /// use sse_runtime::Hub;
+    ///
+    /// tokio::task_local! {
+    ///     static TRACEPARENT: String; // set by a middleware, from the request's header
+    /// }
+    ///
+    /// let hub = Hub::in_memory().trace_context(|| TRACEPARENT.try_with(Clone::clone).ok()).build();
+    /// # let _ = hub;
+    /// ```
+    pub fn trace_context<T: AsRef<str>>(
+        mut self,
+        current: impl Fn() -> Option<T> + Send + Sync + 'static,
+    ) -> Self {
+        self.context = Some(TraceContext::new(current));
+        self
+    }
 }
 
 impl HubBuilder<Memory> {
     /// The hub.
     #[must_use]
     pub fn build(self) -> Hub {
-        Hub::in_process(&Arc::new(self.engine), self.settings)
+        Hub::in_process(&Arc::new(self.engine), self.settings, self.context)
     }
 }
 
@@ -151,6 +176,6 @@ impl<E: Engine> HubBuilder<E> {
     /// # Errors
     /// The engine's, if it cannot begin.
     pub async fn start(self) -> Result<Hub, EngineError> {
-        Hub::start(Arc::new(self.engine), self.settings).await
+        Hub::start(Arc::new(self.engine), self.settings, self.context).await
     }
 }

@@ -10,6 +10,7 @@ use crate::engine::{Page, Stored};
 use crate::error::SendError;
 use crate::stream::{DisconnectReason, Slow};
 use crate::topic::beginning::Beginning;
+use crate::topic::delivery;
 use crate::topic::hub::HubState;
 use crate::topic::ring::{Pick, Single, Singles};
 use crate::topic::words::Gap;
@@ -125,6 +126,18 @@ impl Follower<'_> {
             branch.next = ordinal + 1;
         }
         self.stream.forward(&blocks, events.len() as u64, Some(&last));
+        if events.iter().any(|(_, event)| event.trace.is_some()) && !self.stream.is_closed() {
+            self.tell(hub, &events);
+        }
+    }
+
+    #[cold]
+    fn tell(&self, hub: &HubState, events: &[(usize, Single)]) {
+        for (index, event) in events {
+            if let (Some(branch), Some(trace)) = (self.topics.get(*index), &event.trace) {
+                delivery::tell(&branch.followed.topic, hub.position(event.seq), trace);
+            }
+        }
     }
 
     /// Events of one topic, from its ring, or else from the engine. None if they are not kept any more.
@@ -151,7 +164,8 @@ impl Follower<'_> {
         let events = records.into_iter().map(|record| {
             let mut bytes = BytesMut::from(format!("id: {}\n", hub.position(record.seq)).as_bytes());
             bytes.extend_from_slice(&record.block);
-            Single { seq: record.seq, ordinal: None, bytes: bytes.freeze() }
+            let trace = record.trace.map(Box::new);
+            Single { seq: record.seq, ordinal: None, bytes: bytes.freeze(), trace }
         });
         Singles { events: events.collect(), covered }
     }
