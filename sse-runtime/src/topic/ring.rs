@@ -62,7 +62,7 @@ pub(super) struct Ring {
     emptied: u64,
     spare: Slab<Waker>,
     /// The traces of those events that have one, by their ordinals.
-    traces: Option<Box<VecDeque<(u64, TraceParent)>>>,
+    traces: VecDeque<(u64, TraceParent)>,
     /// Under which number it stands in the hub's list of topics that hold events.
     pub(super) listed: Option<u64>,
 }
@@ -144,7 +144,7 @@ impl Ring {
             waiting: Slab::new(),
             emptied: 0,
             spare: Slab::new(),
-            traces: None,
+            traces: VecDeque::new(),
             listed: None,
         }
     }
@@ -224,7 +224,7 @@ impl Ring {
         self.floor = self.floor.max(mark.seq);
         self.base += 1;
         self.bytes -= (mark.end - mark.start) as usize + OVERHEAD;
-        if self.traces.is_some() {
+        if self.has_traces() {
             self.forget_traces();
         }
         let next_chunk = self.chunks.get(1).map_or(self.tail_first, |chunk| chunk.first);
