@@ -11,6 +11,7 @@ use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_core::span::Current;
 
 use crate::broker::{Broker, Node};
 use crate::{client, expect, opened, publish};
@@ -29,6 +30,14 @@ struct Deliveries {
     /// A log that is shown on a stream, as each line comes.
     shown_on: Arc<Mutex<Option<Topic>>>,
     off: bool,
+    spans: Arc<Mutex<Spans>>,
+}
+
+/// Those there were, and those that are entered.
+#[derive(Default)]
+struct Spans {
+    all: Vec<&'static Metadata<'static>>,
+    entered: Vec<u64>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +45,8 @@ struct Delivery {
     traceparent: String,
     id: String,
     topic: String,
+    /// The span that it was said in.
+    within: String,
 }
 
 impl Visit for Delivery {
@@ -56,7 +67,7 @@ impl Visit for Delivery {
 
 impl Subscriber for Deliveries {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        !self.off && metadata.target() == "sse_runtime::delivery"
+        !self.off && metadata.target().starts_with("sse_runtime")
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
@@ -64,8 +75,12 @@ impl Subscriber for Deliveries {
     }
 
     fn event(&self, event: &Event<'_>) {
+        if event.metadata().target() != "sse_runtime::delivery" {
+            return;
+        }
         assert_eq!(*event.metadata().level(), Level::DEBUG);
-        let mut delivery = Delivery::default();
+        let within = self.current_span().metadata().map_or_else(String::new, |span| span.name().to_owned());
+        let mut delivery = Delivery { within, ..Delivery::default() };
         event.record(&mut delivery);
         // Would never return if a stream's or a ring's lock were held.
         let shown_on = self.shown_on.lock().expect("no panic").clone();
@@ -75,16 +90,35 @@ impl Subscriber for Deliveries {
         self.seen().push(delivery);
     }
 
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        let mut spans = self.spans();
+        spans.all.push(span.metadata());
+        Id::from_u64(spans.all.len() as u64)
     }
+
+    fn current_span(&self) -> Current {
+        let spans = self.spans();
+        let Some(&id) = spans.entered.last() else { return Current::none() };
+        Current::new(Id::from_u64(id), spans.all[usize::try_from(id).expect("small") - 1])
+    }
+
+    fn enter(&self, id: &Id) {
+        self.spans().entered.push(id.into_u64());
+    }
+
+    fn exit(&self, id: &Id) {
+        assert_eq!(self.spans().entered.pop(), Some(id.into_u64()));
+    }
+
     fn record(&self, _: &Id, _: &Record<'_>) {}
     fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
 }
 
 impl Deliveries {
+    fn spans(&self) -> MutexGuard<'_, Spans> {
+        self.spans.lock().expect("no panic")
+    }
+
     fn seen(&self) -> MutexGuard<'_, Vec<Delivery>> {
         self.seen.lock().expect("no panic")
     }
@@ -104,7 +138,8 @@ async fn hub(node: &Node) -> Hub {
 }
 
 fn delivery(traceparent: &str, id: impl AsRef<str>) -> Delivery {
-    Delivery { traceparent: traceparent.to_owned(), id: id.as_ref().to_owned(), topic: "a".to_owned() }
+    let [traceparent, id, topic, within] = [traceparent, id.as_ref(), "a", "sse_stream"].map(str::to_owned);
+    Delivery { traceparent, id, topic, within }
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use tracing::Span;
 use tracing::level_filters::LevelFilter;
 
 use super::hub::HubState;
@@ -52,14 +53,16 @@ pub(super) fn of_frame(
     topic: &Arc<TopicState>,
     ring: &Ring,
     ordinals: Range<u64>,
+    span: Option<&Arc<Span>>,
 ) -> Option<Box<dyn FnOnce() + Send>> {
     let traced: Vec<_> =
         ring.traced(ordinals).into_iter().map(|(seq, trace)| (hub.position(seq), trace)).collect();
     if traced.is_empty() {
         return None;
     }
-    let topic = Arc::clone(topic);
+    let (topic, span) = (Arc::clone(topic), span.map(Arc::clone));
     Some(Box::new(move || {
+        let _within = span.as_ref().map(|span| span.enter());
         for (position, trace) in &traced {
             tell(&topic, *position, trace);
         }

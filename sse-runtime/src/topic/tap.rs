@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use tracing::Span;
+
 use super::delivery;
 use super::hub::Hub;
 use super::ring::{Found, Token};
@@ -16,6 +18,8 @@ pub(super) struct Tap {
     reached: Reached,
     token: Option<Token>,
     waits: Option<Waits>,
+    /// What the handler runs in. Shared, because to clone a span itself is the log's own code.
+    span: Option<Arc<Span>>,
 }
 
 /// What was true when the waker was last put into the ring. As long as it is, there is nothing new, and the waker is
@@ -36,7 +40,8 @@ impl Waits {
 
 impl Tap {
     pub(super) fn new(hub: Hub, topic: Arc<TopicState>, reached: Reached) -> Self {
-        Self { hub, topic, reached, token: None, waits: None }
+        let span = Some(Span::current()).filter(|span| !span.is_none()).map(Arc::new);
+        Self { hub, topic, reached, token: None, waits: None, span }
     }
 }
 
@@ -52,7 +57,13 @@ impl Source for Tap {
                 self.reached.seq = last;
                 if ring.has_traces() && delivery::may_be_wanted() {
                     let next = self.reached.next;
-                    leftover.tells = delivery::of_frame(&self.hub.0, &self.topic, &ring, next - events..next);
+                    leftover.tells = delivery::of_frame(
+                        &self.hub.0,
+                        &self.topic,
+                        &ring,
+                        next - events..next,
+                        self.span.as_ref(),
+                    );
                 }
                 Poll::Ready(Some(SharedFrame { bytes, events }))
             }
