@@ -168,6 +168,18 @@ async fn a_handler_that_stops_and_follows_again_while_the_log_is_read_loses_noth
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_handler_that_stops_more_often_than_a_long_history_can_be_judged_gets_on() {
+    let node = Broker::keeping(1000).node().latency(Duration::from_millis(8));
+    let hub = hub(&node).await;
+    let start = hub.topic::<sse_runtime::Message>("a").position();
+    publish(&hub, &["a"], 0..500).await;
+    let client = TestClient::new(routes![with_ticks].with_state((hub, Arc::default())));
+    let mut events = client.get("/with_ticks/a").last_event_id(start.as_str()).stream().await;
+    opened(&mut events, true).await;
+    expect(&mut events, 0..500).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_stops_following_while_the_log_is_read_leaves_its_client_an_id_to_come_back_with() {
     let node = Broker::keeping(1000).node().latency(Duration::from_millis(100));
     let hub = hub(&node).await;
