@@ -27,7 +27,8 @@ mod tests {
     fn stated(what: &str) -> &'static str {
         let table = include_str!("../docs/production.md");
         let row = table.lines().find_map(|line| line.strip_prefix("| ")?.strip_prefix(what));
-        let cells = row.and_then(|row| row.strip_prefix(" | ")).unwrap_or_else(|| panic!("no row for {what}"));
+        let cells =
+            row.and_then(|row| row.strip_prefix(" | ")).unwrap_or_else(|| panic!("no row for {what}"));
         cells.split(" | ").next().expect("a cell")
     }
 
@@ -43,6 +44,9 @@ mod tests {
         assert_eq!(stated("`open_after`"), seconds(meta.open_after));
         assert_eq!(stated("`max_age`"), seconds(meta.max_age));
         assert_eq!(stated("`max_event`"), format!("{} KiB", meta.max_event / 1024));
-        assert_eq!(stated("`max_streams`"), meta.max_streams.map_or("none".to_owned(), |most| most.to_string()));
+        assert_eq!(
+            stated("`max_streams`"),
+            meta.max_streams.map_or("none".to_owned(), |most| most.to_string())
+        );
     }
 }

@@ -105,6 +105,7 @@ pub mod engine;
 mod error;
 pub mod guide;
 mod lifecycle;
+mod observe;
 mod route;
 mod serve;
 mod stream;

@@ -8,7 +8,7 @@ mod shutdown;
 mod signal;
 
 pub use admission::{Admission, ProxyError};
-pub(crate) use admission::{Full, Pace, Permit, Rate};
+pub(crate) use admission::{Full, Limit, Pace, Permit, Rate};
 pub(crate) use connection::{Connection, Connections, Entry, Order};
 pub(crate) use mounted::Mounted;
 pub use registry::{Registry, StreamId, StreamInfo};
