@@ -12,6 +12,7 @@ mod head;
 mod hostile;
 mod keep_alive;
 mod logging;
+mod metrics;
 mod phases;
 mod registry;
 mod requests;

@@ -67,7 +67,7 @@ pub(super) const SEND_WAITS: Metric = counter(
     "sse_send_waits_total",
     Unit::Count,
     &[ROUTE],
-    "Times that a send waited, because 32 KiB were queued.",
+    "Times that a stream's sends waited, because 32 KiB were queued.",
 );
 pub(super) const KEEP_ALIVES: Metric =
     counter("sse_keep_alives_total", Unit::Count, &[ROUTE], "Keep-alive comments handed to connections.");

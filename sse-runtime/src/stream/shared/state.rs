@@ -157,13 +157,12 @@ impl State {
         }
     }
 
-    /// The same, for a client that takes less than there is.
-    pub(super) fn wait_for_client(&mut self, cx: &Context<'_>) {
-        let before = self.senders.len();
-        self.wait(cx);
-        if self.senders.len() > before {
+    /// The same, because there is no room; counted once for all who wait together.
+    pub(super) fn wait_for_room(&mut self, cx: &Context<'_>) {
+        if self.senders.is_empty() {
             self.tally.note_wait();
         }
+        self.wait(cx);
     }
 
     #[inline]
