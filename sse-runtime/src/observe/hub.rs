@@ -6,12 +6,12 @@ use super::table;
 use crate::topic::{Hub, HubStats};
 
 impl Hub {
-    /// Brings the hub's metrics up to date: `sse_hub_topics` and the others, with `hub` as their label of that name. To be
-    /// called before each scrape, or every few seconds; see [the guide](crate::guide::observability). It reads
-    /// [`stats`](Self::stats), which looks at every topic once.
+    /// Brings the hub's metrics up to date: `sse_hub_topics` and the others, with `hub` as their label of that name. To
+    /// be called before each scrape, or every few seconds; see [the guide](crate::guide::observability). It reads
+    /// [`stats`](Self::stats), which looks at every topic once. Needs the feature `metrics`.
     ///
-    /// Give each hub of a program a name of its own: two with the same overwrite each other. `hub` becomes a label, so it
-    /// should not be something that clients choose. Needs the feature `metrics`.
+    /// Give each hub of a program a name of its own: two with the same overwrite each other. `hub` becomes a label, so
+    /// it should not be something that clients choose.
     ///
     /// ```
     /// use sse_runtime::Hub;
