@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Open some streams of `/ticks`, end one with Ctrl-C, and see `/metrics`: `sse_streams_open` goes up and down, and
-//! `sse_streams_ended_total` says why. Ten at once are all that there is room for: the eleventh is refused, and counted.
+//! `sse_streams_ended_total` says why. Ten at once are all that there is room for: the eleventh is refused and counted.
 //! `/countdowns/3` reaches its end, `/countdowns/13` panics on the way. `dashboards/sse-runtime.json` draws all that
 //! in Grafana, and `dashboards/alerts.yml` wakes somebody.
 

@@ -1,8 +1,8 @@
 //! Every metric: its name, its labels, what it says. `docs/observability.md` has the same table for readers, and a
 //! test holds the two against each other.
 //!
-//! Names are Prometheus's: the unit at the end, `_total` behind that for what only grows. Labels have few values, all of
-//! which the program's text knows: nothing that a client sends becomes one.
+//! Names are Prometheus's: the unit at the end, `_total` behind that for what only grows. Labels have few values, all
+//! of which the program's text knows: nothing that a client sends becomes one.
 
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, SharedString, Unit, with_recorder};
 
