@@ -113,7 +113,7 @@ impl Counted {
 }
 
 /// Few enough to look at one after the other.
-fn count<L: PartialEq>(counters: &[(L, Counter)], label: L) {
+fn count<L: Copy + PartialEq>(counters: &[(L, Counter)], label: L) {
     if let Some((_, counter)) = counters.iter().find(|(known, _)| *known == label) {
         counter.increment(1);
     }
@@ -139,6 +139,10 @@ pub(crate) struct Added {
 }
 
 impl Tally {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
     pub(crate) fn begin(&mut self) {
         self.begun = true;
     }

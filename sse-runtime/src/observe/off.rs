@@ -20,12 +20,15 @@ impl RouteMeter {
     pub(crate) fn refused(&self, _: Limit) {}
 }
 
-#[derive(Default)]
 pub(crate) struct Tally;
 
 pub(crate) struct Added;
 
 impl Tally {
+    pub(crate) fn new() -> Self {
+        Self
+    }
+
     pub(crate) fn begin(&mut self) {}
 
     #[inline]

@@ -146,7 +146,7 @@ impl State {
             permit,
             principal: None,
             span: None,
-            tally: Tally::default(),
+            tally: Tally::new(),
             over: None,
         }
     }
