@@ -8,6 +8,9 @@ pub mod browser_client {}
 #[doc = include_str!("../docs/testing.md")]
 pub mod testing {}
 
+#[doc = include_str!("../docs/observability.md")]
+pub mod observability {}
+
 #[doc = include_str!("../docs/production.md")]
 pub mod production {}
 

@@ -76,7 +76,8 @@
 //! ```
 //!
 //! What goes wrong is logged through [`tracing`](https://docs.rs/tracing): a program that wants to see it installs a
-//! subscriber, `tracing_subscriber::fmt::init()` for instance.
+//! subscriber, `tracing_subscriber::fmt::init()` for instance. Each stream has a span, and with the feature
+//! `metrics` there are numbers: see [`guide::observability`].
 //!
 //! # Cancel safety
 //!
@@ -93,6 +94,7 @@
 //! | `docs` | no | `openapi`, and the page `/docs`, which is embedded (Rust 1.88) |
 //! | `listenfd` | yes | [`listen`] takes a socket from systemd or systemfd |
 //! | `http2` | no | HTTP/2 without TLS in [`serve`] |
+//! | `metrics` | no | numbers about streams and hubs, for Prometheus and others: see [`guide::observability`] |
 //! | `openapi` | no | `api!` and `Api`: OpenAPI documents of routes (Rust 1.88) |
 //! | `testing` | no | the module `testing`, with a test client |
 
@@ -113,6 +115,7 @@ mod error;
 pub mod guide;
 mod hosts;
 mod lifecycle;
+mod observe;
 mod route;
 mod serve;
 mod stream;

@@ -16,6 +16,7 @@ mod hosts;
 mod http2;
 mod keep_alive;
 mod logging;
+mod metrics;
 mod phases;
 mod registry;
 mod requests;

@@ -2,16 +2,18 @@
 
 use std::sync::atomic::AtomicUsize;
 
+use crate::observe::RouteMeter;
 use crate::stream::Meta;
 
 pub(crate) struct Mounted {
     pub(crate) meta: &'static Meta,
     /// Its streams.
     pub(crate) open: AtomicUsize,
+    pub(crate) meter: RouteMeter,
 }
 
 impl Mounted {
     pub(crate) fn new(meta: &'static Meta) -> Self {
-        Self { meta, open: AtomicUsize::new(0) }
+        Self { meta, open: AtomicUsize::new(0), meter: RouteMeter::new(meta.path) }
     }
 }

@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use tower_layer::Layer;
 
 use super::{Mounted, pick};
+use crate::observe::StreamMeter;
 pub use client::ProxyError;
 use client::{ClientKey, Proxies};
 pub(crate) use rate::{Pace, Rate};
@@ -313,6 +314,10 @@ impl Permit {
         }
         permit._place = admission.map(|admission| admission.enter(client)).transpose()?;
         Ok(permit)
+    }
+
+    pub(crate) fn meter(&self) -> StreamMeter {
+        self.route.meter.stream()
     }
 }
 

@@ -50,7 +50,8 @@ use super::arrival::Arrival;
 use super::asked::Asked;
 use super::disconnect::DisconnectReason;
 use super::meta::Meta;
-use crate::lifecycle::{Connection, Shutdowns, StreamId};
+use crate::lifecycle::{Connection, Permit, Shutdowns, StreamId};
+use crate::observe::StreamMeter;
 
 pub(crate) use polling::{Next, Opened};
 pub(crate) use sending::Admitted;
@@ -76,12 +77,14 @@ pub(crate) struct Shared {
     keep_alive: Option<Duration>,
     shutdowns: Shutdowns,
     connection: Option<Arc<Connection>>,
+    pub(crate) meter: StreamMeter,
 }
 
 impl Shared {
     pub(crate) fn new(meta: &'static Meta, arrival: Arrival) -> Arc<Self> {
         let Arrival { asked, shutdowns, connection, client, permit } = arrival;
         let now = Instant::now();
+        let meter = permit.as_ref().map(Permit::meter).unwrap_or_default();
         let shared = Arc::new(Self {
             meta,
             id: StreamId::next(),
@@ -97,6 +100,7 @@ impl Shared {
             keep_alive: deadlines::keep_alive(meta),
             shutdowns,
             connection,
+            meter,
         });
         let registrations = shared.shutdowns.each(|shutdown| {
             let registration = shutdown.register(&shared);

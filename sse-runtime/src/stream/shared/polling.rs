@@ -58,6 +58,7 @@ impl Shared {
     pub(crate) fn start(&self, handler: HandlerFuture) {
         let handler = self.in_span(handler);
         *self.handler.lock().unwrap_or_else(PoisonError::into_inner) = Some(handler);
+        self.meter.opened(|| self.state().begin());
     }
 
     /// Runs the handler until it is known what the response is.
@@ -236,6 +237,7 @@ impl Shared {
             state.buffer = BytesMut::new();
             let frame = Bytes::from_static(KEEP_ALIVE);
             state.note_handed(frame.len());
+            state.tally.note_keep_alive();
             return Poll::Ready(Next::Frame(frame));
         }
         let is_another = state.wait_for_task(cx, &mut stale);

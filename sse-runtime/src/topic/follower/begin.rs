@@ -80,6 +80,7 @@ impl Follower<'_> {
             }
         };
         if let (Some(reason), true) = (reset, self.stream.meta.bare) {
+            self.stream.meter.began_to_follow(resumed, reset);
             return Err(FollowError::Reset(reason).into());
         }
         let mut snapshot = if resumed { Snapshot::default() } else { self.snapshots(hub).await? };
@@ -104,6 +105,7 @@ impl Follower<'_> {
         if resumed {
             hub.counters.resumed();
         }
+        self.stream.meter.began_to_follow(resumed, reset);
         self.stream.say(&Open { at, resumed, heartbeat: self.stream.meta.keep_alive, with_id });
         if snapshot.events > 0 {
             snapshot.end_with_id(&at);

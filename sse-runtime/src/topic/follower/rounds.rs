@@ -77,7 +77,9 @@ impl Follower<'_> {
         let mut snapshot = snapshot_of(hub, branch, hook).await?;
         let Some(branch) = self.topics.get_mut(index) else { return Ok(()) };
         let next = branch.followed.topic.ring().locate(until).unwrap_or(branch.next);
-        hub.counters.missed(next.saturating_sub(branch.next));
+        let missed = next.saturating_sub(branch.next);
+        hub.counters.missed(missed);
+        self.stream.meter.missed(missed);
         (branch.seen, branch.next) = (until, next);
         // With that, it has caught up.
         self.pick = pick;
@@ -115,16 +117,19 @@ impl Follower<'_> {
         let Some((_, last)) = events.last() else { return };
         let last = hub.position(last.seq);
         let mut blocks = BytesMut::with_capacity(events.iter().map(|(_, event)| event.bytes.len()).sum());
+        let mut missed = 0;
         for (index, event) in &events {
             blocks.extend_from_slice(&event.bytes);
             let Some(branch) = self.topics.get_mut(*index) else { continue };
             // From the engine, it is one of those that have left the ring.
             let ordinal = event.ordinal.unwrap_or(branch.next);
             if skips {
-                hub.counters.missed(ordinal.saturating_sub(branch.next));
+                missed += ordinal.saturating_sub(branch.next);
             }
             branch.next = ordinal + 1;
         }
+        hub.counters.missed(missed);
+        self.stream.meter.missed(missed);
         self.stream.forward(&blocks, events.len() as u64, Some(&last));
         if events.iter().any(|(_, event)| event.trace.is_some()) && !self.stream.is_closed() {
             self.tell(hub, &events);
@@ -175,12 +180,14 @@ impl Follower<'_> {
         let only = self.topics.len() == 1;
         let Some(branch) = self.topics.get_mut(index) else { return };
         hub.counters.fell_behind();
+        self.stream.meter.fell_behind();
         let (until, base) = {
             let ring = branch.followed.topic.ring();
             (ring.floor(), ring.base())
         };
         let missed = base.saturating_sub(branch.next);
         hub.counters.missed(missed);
+        self.stream.meter.missed(missed);
         let slow = if self.stream.meta.bare { Slow::Disconnect } else { self.stream.meta.slow };
         if slow == Slow::Disconnect {
             self.stream.end(DisconnectReason::SlowClient);
