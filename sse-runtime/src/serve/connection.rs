@@ -32,6 +32,13 @@ use crate::lifecycle::{Connection, Entry, Order};
 #[cfg(feature = "http2")]
 const PING: Duration = Duration::from_secs(20);
 
+/// How long to wait before another look at a socket on which the beginning of HTTP/2's preface has come: at first, and at
+/// most.
+#[cfg(feature = "http2")]
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+#[cfg(feature = "http2")]
+const LAST_PAUSE: Duration = Duration::from_millis(500);
+
 /// How long a draining server waits for the first request of a connection that it has accepted.
 const FIRST_REQUEST_GRACE: Duration = Duration::from_millis(100);
 
@@ -206,14 +213,18 @@ fn peer_is_gone(error: &hyper::Error) -> bool {
 #[cfg(feature = "http2")]
 async fn speaks_http2(socket: &TcpStream, connection: &Connection, limit: Duration) -> Option<bool> {
     let preface = async {
-        let mut start = [0; 3];
+        let (mut start, mut pause) = ([0; 3], FIRST_PAUSE);
         loop {
             match socket.peek(&mut start).await {
                 Ok(0) | Err(_) => return false,
                 Ok(seen) if start.get(..seen) != b"PRI".get(..seen) => return false,
                 Ok(3) => return true,
-                // A part of it: `peek` returns at once as long as there is something to see.
-                Ok(_) => sleep(Duration::from_millis(5)).await,
+                // A part of it: `peek` returns at once as long as there is something to see. A client that leaves it at
+                // that must not cost a look every few milliseconds.
+                Ok(_) => {
+                    sleep(pause).await;
+                    pause = (2 * pause).min(LAST_PAUSE);
+                }
             }
         }
     };
