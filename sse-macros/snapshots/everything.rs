@@ -39,6 +39,7 @@ impl r#async {
         .retry(crate::sse::__private::Duration::from_millis(1500))
         .end("end")
         .max_event(65536)
+        .max_streams(::core::option::Option::Some(100))
         .slow(crate::sse::__private::Slow::Skip);
     pub fn route<__S, __M>() -> crate::sse::Route<__S>
     where

@@ -13,7 +13,7 @@ impl broken {
     ::sse_runtime::__private::operation! {}
 }
 ::core::compile_error! {
-    "there is no option `colour` (the options are methods, keep_alive, retry, open_after, send_timeout, max_age, end, max_event, slow, bare, crate)"
+    "there is no option `colour` (the options are methods, keep_alive, retry, open_after, send_timeout, max_age, end, max_event, max_streams, slow, bare, crate)"
 }
 ::core::compile_error! {
     "a path starts with `/`; write \"/:id\""

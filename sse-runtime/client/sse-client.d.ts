@@ -53,7 +53,9 @@ export interface Gap {
 
 /** The server ends this connection; the stream comes back when it was told to. */
 export interface Bye {
-  reason: "SlowClient" | "ServerShutdown" | "MaxAge";
+  reason: "SlowClient" | "ServerShutdown" | "MaxAge" | "AuthExpired" | "Kicked" | "Full";
+  /** Why, if the server says so: with `Kicked`. */
+  message?: string;
 }
 
 /** The handler has failed. */

@@ -50,7 +50,8 @@
 //! |---|---|
 //! | the handler fails or panics, nothing was sent yet | its HTTP response; 500 for a panic |
 //! | the handler fails or panics later | `event: failure`, data `{"reason":"HandlerError"}` or `"HandlerPanic"`, with a `message` if the error [allows it](PublicMessage); then the end |
-//! | the server shuts down, the stream reaches its `max_age`, or its client is too slow for a topic | `event: sse-bye` with a `retry` of its own, data `{"reason":"ServerShutdown"}`, `"MaxAge"` or `"SlowClient"`; then the end |
+//! | the server shuts down, the stream reaches its `max_age`, its client is too slow for a topic, what it was let in with [expires](Sse::expires_at), or it is [kicked](Registry::kick) | `event: sse-bye` with a `retry` of its own, data `{"reason":"ServerShutdown"}`, `"MaxAge"`, `"SlowClient"`, `"AuthExpired"`, or `"Kicked"` with a `message`; then the end |
+//! | there is no place for it ([`Admission`], `max_streams`) | 503 with `Retry-After`; an `EventSource` gets 200, `sse-bye` with data `{"reason":"Full"}`, and the end |
 //! | [`Sse::finish`], or the handler returns `Ok` on a route with `end = "name"` | `event: name` (`end` by default), `id: sse-end`, data `{}`; then the end |
 //! | it reconnects with `Last-Event-ID: sse-end` | 204, the handler does not run |
 //! | a stream follows topics | `sse-open`, `sse-reset`, `sse-gap`, see [the guide](guide::topics_and_resume) |
@@ -116,10 +117,10 @@ pub mod wire;
 pub use contract::{Api, DescribeArgument};
 pub use error::{Error, PublicMessage, Result, SendError};
 pub use http::StatusCode;
-pub use lifecycle::Shutdown;
+pub use lifecycle::{Admission, ProxyError, Registry, Shutdown, StreamId, StreamInfo};
 pub use route::Route;
 pub use serve::{Serve, listen, prepare_socket, serve};
-pub use stream::{Disconnect, DisconnectReason, HeadError, Opening, SendAll, Sending, Sse};
+pub use stream::{Disconnect, DisconnectReason, Expiry, HeadError, Opening, SendAll, Sending, Sse};
 pub use topic::{
     Follow, FollowError, Hub, HubBuilder, HubStats, PublishError, Publishing, ResetReason, SnapshotError,
     Topic,

@@ -77,7 +77,8 @@ fn logged(how: &'static str) -> (Level, String) {
         let app: axum::Router = routes![fails].layer(axum::Extension(log.clone()));
         runtime.block_on(TestClient::new(app).get(&format!("/{how}")).response());
         let lines = log.lines.lock().expect("no panic");
-        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines[1].1.contains("the stream is over"), "{lines:?}");
         done.send(lines[0].clone()).expect("the test waits");
     });
     ended.recv_timeout(Duration::from_secs(30)).expect("the request ends")

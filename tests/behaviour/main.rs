@@ -1,6 +1,8 @@
 //! How a route behaves, from the outside: in-process on the paused clock where time matters, over real sockets where
 //! the transport does.
 
+mod accepting;
+mod admission;
 mod backpressure;
 mod disconnects;
 mod ending;
@@ -11,9 +13,11 @@ mod hostile;
 mod keep_alive;
 mod logging;
 mod phases;
+mod registry;
 mod requests;
 mod serve;
 mod shutdown;
+mod spans;
 mod test_client;
 mod topics;
 mod transports;

@@ -125,3 +125,52 @@ async fn a_drain_waits_for_hooks_but_not_for_ever() {
     assert_eq!(waited.elapsed().as_secs(), 2);
     assert_eq!(hooks.try_recv().expect("the hook has run").reason, DisconnectReason::ServerShutdown);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_spreads_the_goodbyes_evenly_over_its_time() {
+    let (client, shutdown, hooks) = app();
+    let client = client.limit(Duration::from_secs(200));
+    let mut streams = Vec::new();
+    for _ in 0..100 {
+        let mut events = client.get("/idle").stream().await;
+        events.next().await;
+        streams.push(events);
+    }
+    let window = Duration::from_secs(100);
+    shutdown.drain(window);
+    let mut late = client.get("/idle").stream().await;
+    late.expect("sse-bye", r#"{"reason":"ServerShutdown"}"#).await;
+
+    let begun = Instant::now();
+    let moments = futures_util::future::join_all(streams.into_iter().map(|mut events| async move {
+        let bye = events.expect("sse-bye", r#"{"reason":"ServerShutdown"}"#).await;
+        events.expect_end().await;
+        (begun.elapsed(), bye.retry.expect("a time to come back"))
+    }))
+    .await;
+    for tenth in 0..10 {
+        let from = window / 10 * tenth;
+        let count = moments.iter().filter(|(at, _)| (from..from + window / 10).contains(at)).count();
+        assert!((8..=12).contains(&count), "{count} in the time from {from:?}: {moments:?}");
+    }
+    let retries: HashSet<_> = moments.iter().map(|(_, retry)| retry).collect();
+    assert!(retries.len() > 50, "spread: {retries:?}");
+    let in_order = moments.windows(2).filter(|pair| pair[0].0 <= pair[1].0).count();
+    assert!((25..75).contains(&in_order), "those who came first do not go first: {in_order} of 99");
+    assert!(shutdown.drained(Duration::from_secs(1)).await);
+    assert_eq!(hooks.count(), 100, "the late one never ran");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_can_be_cut_short() {
+    let (client, shutdown, _) = app();
+    let mut events = client.get("/idle").stream().await;
+    events.next().await;
+    shutdown.drain(Duration::from_secs(3600));
+    events.silent_for(Duration::from_millis(10)).await;
+    shutdown.begin();
+    let begun = Instant::now();
+    events.expect("sse-bye", r#"{"reason":"ServerShutdown"}"#).await;
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    assert!(shutdown.drained(Duration::from_secs(1)).await);
+}

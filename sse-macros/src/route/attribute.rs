@@ -39,6 +39,7 @@ keys! {
     MaxAge "max_age" r#"max_age = "10m""#,
     End "end" r#"end = "end""#,
     MaxEvent "max_event" r#"max_event = "256KiB""#,
+    MaxStreams "max_streams" r#"max_streams = 1000"#,
     Slow "slow" r#"slow = "skip""#,
     Bare "bare" "bare",
     Crate "crate" "crate = path::to::sse_runtime",

@@ -231,6 +231,10 @@ fn setters(options: &Options, private: &TokenStream) -> TokenStream {
         let bytes = proc_macro2::Literal::usize_unsuffixed(bytes);
         setters.extend(quote!(.max_event(#bytes)));
     }
+    if let Some(streams) = options.max_streams {
+        let streams = proc_macro2::Literal::usize_unsuffixed(streams);
+        setters.extend(quote!(.max_streams(::core::option::Option::Some(#streams))));
+    }
     if let Some(slow) = options.slow {
         let variant = format_ident!("{}", slow.variant());
         setters.extend(quote!(.slow(#private::Slow::#variant)));

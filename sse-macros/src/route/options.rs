@@ -26,6 +26,7 @@ pub(crate) struct Options {
     pub(crate) max_age: Option<Limit>,
     pub(crate) end: Option<LitStr>,
     pub(crate) max_event: Option<usize>,
+    pub(crate) max_streams: Option<usize>,
     pub(crate) slow: Option<Slow>,
     pub(crate) bare: bool,
 }
@@ -44,6 +45,7 @@ impl Options {
                 Key::MaxAge => options.max_age = limit(setting, Zero::Refused, found),
                 Key::End => options.end = end(setting, found),
                 Key::MaxEvent => options.max_event = max_event(setting, found),
+                Key::MaxStreams => options.max_streams = max_streams(setting, found),
                 Key::Slow => options.slow = text(setting, found, values::slow),
                 Key::Bare => options.bare = bare(setting, found),
                 // Needed whether or not the rest is valid: see `model::root`.
@@ -91,6 +93,7 @@ fn value<T: Parse>(setting: &Setting, found: &mut Diagnostics) -> Option<T> {
             let what = match setting.key {
                 Key::End => "the name of an event, in quotes".to_owned(),
                 Key::MaxEvent => "a size in quotes, or a number of bytes".to_owned(),
+                Key::MaxStreams => "a number".to_owned(),
                 Key::Slow => format!("{}, in quotes", Slow::LIST),
                 _ => "a duration in quotes, with its unit".to_owned(),
             };
@@ -107,7 +110,7 @@ fn value<T: Parse>(setting: &Setting, found: &mut Diagnostics) -> Option<T> {
 /// The text that was probably meant by a value that is no string.
 fn likely_text(key: Key, value: &TokenStream) -> Option<String> {
     match key {
-        Key::End | Key::MaxEvent => None,
+        Key::End | Key::MaxEvent | Key::MaxStreams => None,
         // A word without its quotes, or the variant of an enum: `skip`, `Slow::Skip`.
         Key::Slow => value
             .clone()
@@ -185,6 +188,19 @@ enum Size {
 impl Parse for Size {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         if input.peek(LitInt) { input.parse().map(Size::Bytes) } else { input.parse().map(Size::Text) }
+    }
+}
+
+/// Zero too: a route that is closed for the moment.
+fn max_streams(setting: &Setting, found: &mut Diagnostics) -> Option<usize> {
+    let number: LitInt = value(setting, found)?;
+    match number.base10_parse() {
+        Ok(streams) if matches!(number.suffix(), "" | "usize") => Some(streams),
+        _ => {
+            let form = setting.key.form();
+            found.at(number.span(), format!("write how many streams may be open at a time: `{form}`"));
+            None
+        }
     }
 }
 
@@ -277,7 +293,8 @@ mod tests {
     fn every_option_has_a_meaning() {
         let (options, messages) = validate(
             r#"methods = ["GET", "POST"], keep_alive = "off", retry = "3s", open_after = "0s",
-               send_timeout = "30s", max_age = "off", end = "done", max_event = 1024, slow = "latest""#,
+               send_timeout = "30s", max_age = "off", end = "done", max_event = 1024, max_streams = 500,
+               slow = "latest""#,
         );
         assert!(messages.is_empty(), "{messages:?}");
         assert_eq!(options.methods, Some(vec![Method::Get, Method::Post]));
@@ -288,6 +305,7 @@ mod tests {
         assert_eq!(options.max_age, Some(None));
         assert_eq!(options.end.unwrap().value(), "done");
         assert_eq!(options.max_event, Some(1024));
+        assert_eq!(options.max_streams, Some(500));
         assert_eq!(options.slow, Some(Slow::Latest));
         assert!(!options.bare);
     }
@@ -334,6 +352,9 @@ mod tests {
             ("max_event = 0", "positive"),
             ("max_event = 1u8", "positive number of bytes"),
             ("max_event = 1.5", "write `max_event = \"256KiB\"`"),
+            ("max_streams = \"1000\"", "write `max_streams = 1000`"),
+            ("max_streams = 1k", "write how many streams"),
+            ("max_streams = -1", "write how many streams"),
             ("slow = \"skp\"", "did you mean \"skip\"?"),
             ("slow = 3", "write `slow = \"skip\"`"),
             ("slow = true", "write `slow = \"skip\"`"),

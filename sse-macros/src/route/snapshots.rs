@@ -30,7 +30,7 @@ fn a_route_with_everything_stays_readable() {
         "everything.rs",
         quote! {
             "/jobs/{id}/{match}", methods = ["GET", "POST"], keep_alive = "off", retry = "1.5s",
-            open_after = "0s", end = "end", max_event = "64KiB", slow = "skip", crate = crate::sse
+            open_after = "0s", end = "end", max_event = "64KiB", max_streams = 100, slow = "skip", crate = crate::sse
         },
         quote! {
             /// Streams one job.

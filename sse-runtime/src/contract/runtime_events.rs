@@ -6,7 +6,7 @@ use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, SchemaType, T
 
 use super::components::Components;
 use super::item::{Item, data_of};
-use crate::stream::{BYE, DisconnectReason, END_ID, FAILURE};
+use crate::stream::{BYE, DisconnectReason, END_ID, FAILURE, FULL};
 use crate::topic::{GAP, OPEN, RESET, ResetReason};
 
 /// The component that stands for all of them.
@@ -44,12 +44,19 @@ fn failure() -> RefOr<Schema> {
 }
 
 fn bye() -> RefOr<Schema> {
-    let reasons = [DisconnectReason::ServerShutdown, DisconnectReason::MaxAge, DisconnectReason::SlowClient];
+    let reasons = [
+        DisconnectReason::ServerShutdown,
+        DisconnectReason::MaxAge,
+        DisconnectReason::SlowClient,
+        DisconnectReason::AuthExpired,
+        DisconnectReason::Kicked,
+    ];
+    let reasons = reasons.into_iter().map(DisconnectReason::as_str).chain([FULL]);
     Item::new(BYE)
         .description("The server ends the stream; come back after `retry` milliseconds.")
         .with_retry()
         .build(data_of(
-            object().property("reason", one_of(reasons.map(DisconnectReason::as_str))).required("reason"),
+            object().property("reason", one_of(reasons)).required("reason").property("message", text()),
         ))
 }
 
@@ -113,6 +120,6 @@ fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }
 
-fn one_of<const N: usize>(values: [&'static str; N]) -> ObjectBuilder {
-    text().enum_values(Some(values.map(|value| json!(value))))
+fn one_of(values: impl IntoIterator<Item = &'static str>) -> ObjectBuilder {
+    text().enum_values(Some(values.into_iter().map(|value| json!(value))))
 }

@@ -173,9 +173,14 @@ impl Connections {
 
     /// Completes when none is open.
     pub(crate) async fn none_left(&self) {
+        self.fewer_than(1).await;
+    }
+
+    /// Completes when fewer than so many are open.
+    pub(crate) async fn fewer_than(&self, limit: usize) {
         loop {
             let left = self.left.notified();
-            if self.count() == 0 {
+            if self.count() < limit {
                 return;
             }
             left.await;
@@ -198,10 +203,8 @@ impl Drop for Entry {
     fn drop(&mut self) {
         let mut open = self.connections.open();
         open.try_remove(self.key);
-        let none_left = open.is_empty();
         drop(open);
-        if none_left {
-            self.connections.left.notify_waiters();
-        }
+        // Cheap while nobody waits, as hardly ever: the accept loop at its limit, or a drain.
+        self.connections.left.notify_waiters();
     }
 }

@@ -1,12 +1,19 @@
-//! Streams and connections as populations: who is open, and how they all end.
+//! Streams and connections as populations: who may open one, who has, and how they all end.
 
+mod admission;
 mod connection;
+mod mounted;
+mod registry;
 mod shutdown;
 mod signal;
 
+pub use admission::{Admission, ProxyError};
+pub(crate) use admission::{Full, Pace, Permit, Rate};
 pub(crate) use connection::{Connection, Connections, Entry, Order};
+pub(crate) use mounted::Mounted;
+pub use registry::{Registry, StreamId, StreamInfo};
 #[cfg(feature = "http2")]
 pub(crate) use shutdown::ServerShutdown;
 pub use shutdown::Shutdown;
-pub(crate) use shutdown::{LAST_GRACE, Registration, Shutdowns};
+pub(crate) use shutdown::{LAST_GRACE, Registration, Shutdowns, pick};
 pub(crate) use signal::signal;

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use slab::Slab;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tower_layer::Layer;
 
-use super::signal;
+use super::{Registry, signal};
 use crate::stream::{DisconnectReason, Shared};
 
 /// When clients are told to come back, unless the user chose otherwise.
@@ -51,6 +52,8 @@ pub(crate) const LAST_GRACE: Duration = Duration::from_secs(1);
 ///
 /// Every stream gets a last event, `sse-bye`, with a `retry` of its own (so that its clients do not all come back in
 /// the same moment; none on `bare` routes), and ends cleanly. A stream that begins after that gets the same at once.
+///
+/// With thousands of streams, [`drain`](Self::drain) spreads that over a while: who takes over has as long to take them in.
 #[derive(Clone)]
 pub struct Shutdown {
     inner: Arc<Inner>,
@@ -67,7 +70,8 @@ struct Inner {
 #[derive(Default)]
 struct Streams {
     open: Slab<Weak<Shared>>,
-    begun: bool,
+    /// Set when the shutdown has begun: by then, every stream has been told to end.
+    until: Option<Instant>,
 }
 
 impl Streams {
@@ -97,18 +101,74 @@ impl Shutdown {
     }
 
     /// Ends every open stream, and every stream that begins from now on. Returns at once; calling it again does
-    /// nothing.
+    /// nothing. After [`drain`](Self::drain), it ends those that are left.
     pub fn begin(&self) {
-        let open: Vec<_> = {
-            let mut streams = self.inner.streams.lock().unwrap_or_else(PoisonError::into_inner);
-            streams.begun = true;
-            self.inner.begun.cancel();
-            streams.upgrade()
-        };
-        for stream in open {
+        for stream in self.begin_until(Duration::ZERO) {
             stream.end(DisconnectReason::ServerShutdown);
         }
         self.inner.tracker.close();
+    }
+
+    /// As [`begin`](Self::begin), but spreads the goodbyes evenly over the time `over`, in no order: a deploy then looks to
+    /// whoever takes over like any other minute. Each client is told a `retry` of its own besides. Streams that begin
+    /// meanwhile end at once. Returns at once, too; [`drained`](Self::drained) waits, for longer than `over` at best.
+    ///
+    /// For [`serve`](crate::serve) it is [`Serve::drain_over`](crate::Serve::drain_over) that says how long.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use sse_runtime::Shutdown;
+    ///
+    /// # async fn run() {
+    /// let shutdown = Shutdown::new();
+    /// // ...
+    /// shutdown.drain(Duration::from_secs(30));
+    /// shutdown.drained(Duration::from_secs(35)).await;
+    /// # }
+    /// ```
+    pub fn drain(&self, over: Duration) {
+        if over.is_zero() {
+            return self.begin();
+        }
+        let now = Instant::now();
+        let mut open = self.begin_until(over);
+        fastrand::shuffle(&mut open);
+        let share = over.div_f64(open.len().max(1) as f64);
+        for (place, stream) in open.iter().enumerate() {
+            // Each somewhere within its own share of the time.
+            let after = share.mul_f64(place as f64 + fastrand::f64());
+            stream.leave_at(now + after.min(over));
+        }
+        self.inner.tracker.close();
+    }
+
+    /// Notes that all streams will have been told to end `over` from now, or earlier if that was said before; returns them.
+    fn begin_until(&self, over: Duration) -> Vec<Arc<Shared>> {
+        let until = Instant::now() + over;
+        let mut streams = self.inner.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        streams.until = Some(streams.until.map_or(until, |known| known.min(until)));
+        self.inner.begun.cancel();
+        streams.upgrade()
+    }
+
+    pub(crate) fn has_begun(&self) -> bool {
+        self.inner.begun.is_cancelled()
+    }
+
+    /// How long it still takes until every stream has been told to end; nothing, if that has not begun.
+    pub(crate) fn window(&self) -> Duration {
+        let until = self.inner.streams.lock().unwrap_or_else(PoisonError::into_inner).until;
+        until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
+    }
+
+    /// The open streams: lists them, ends some.
+    #[must_use]
+    pub fn registry(&self) -> Registry {
+        Registry::new(self.clone())
+    }
+
+    pub(super) fn open(&self) -> Vec<Arc<Shared>> {
+        self.inner.streams.lock().unwrap_or_else(PoisonError::into_inner).upgrade()
     }
 
     /// Completes when the shutdown begins. Cancel safe.
@@ -122,13 +182,20 @@ impl Shutdown {
         self.begin();
     }
 
+    /// Waits for Ctrl-C or, on Unix, SIGTERM, then [drains](Self::drain). For `with_graceful_shutdown`.
+    pub async fn drain_on_signal(self, over: Duration) {
+        signal().await;
+        self.drain(over);
+    }
+
     /// Waits until every stream has ended and every disconnect hook has finished, at most for `limit`. Returns
     /// whether all did. Before the shutdown begins, this waits for it to begin.
     pub async fn drained(&self, limit: Duration) -> bool {
         tokio::time::timeout(limit, self.inner.tracker.wait()).await.is_ok()
     }
 
-    /// Runs a server to its end, which once the shutdown has begun is at most `limit` away; then waits for the disconnect
+    /// Runs a server to its end, which once the shutdown has begun (or, after [`drain`](Self::drain), once every stream has
+    /// been told to end) is at most `limit` away; then waits for the disconnect
     /// hooks, at most for `limit` again. `None`: the server had not ended in time. It was dropped, its streams were given
     /// up, and their hooks got a second.
     ///
@@ -140,7 +207,7 @@ impl Shutdown {
     pub async fn bound<F: IntoFuture>(&self, server: F, limit: Duration) -> Option<F::Output> {
         let deadline = async {
             self.begun().await;
-            tokio::time::sleep(limit).await;
+            tokio::time::sleep(self.window() + limit).await;
         };
         let output = tokio::select! {
             output = server.into_future() => Some(output),
@@ -150,8 +217,7 @@ impl Shutdown {
         if output.is_some() {
             self.drained(limit).await;
         } else {
-            let open = self.inner.streams.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
-            open.iter().for_each(Shared::give_up);
+            self.open().iter().for_each(Shared::give_up);
             self.drained(LAST_GRACE).await;
         }
         output
@@ -167,7 +233,7 @@ impl Shutdown {
     pub(crate) fn register(&self, stream: &Arc<Shared>) -> Option<Registration> {
         let token = self.inner.tracker.token();
         let mut streams = self.inner.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        if streams.begun {
+        if streams.until.is_some() {
             return None;
         }
         let key = streams.open.insert(Arc::downgrade(stream));
@@ -176,7 +242,8 @@ impl Shutdown {
     }
 }
 
-fn pick(range: &RangeInclusive<Duration>) -> Duration {
+/// Some time within a range.
+pub(crate) fn pick(range: &RangeInclusive<Duration>) -> Duration {
     let width = range.end().saturating_sub(*range.start());
     *range.start() + width.mul_f64(fastrand::f64())
 }

@@ -5,6 +5,7 @@
 
 mod accept;
 mod arguments;
+mod full;
 mod outcome;
 mod respond;
 
@@ -29,7 +30,8 @@ pub use arguments::{
 };
 pub use outcome::{Failure, Outcome};
 
-use crate::stream::{HandlerFuture, Meta};
+use crate::lifecycle::Mounted;
+use crate::stream::{HandlerFuture, Meta, Shared};
 use respond::{Ask, Respond};
 
 /// One route, ready to be mounted on a router whose state is `S`: what `handler::route()` returns.
@@ -136,7 +138,8 @@ where
     Last: LastArgument<S, M> + Send + 'static,
     M: 'static,
 {
-    let endpoint = Endpoint { meta, call, marker: PhantomData::<fn() -> M> };
+    let mounted = Arc::new(Mounted::new(meta));
+    let endpoint = Endpoint { mounted, call, marker: PhantomData::<fn() -> M> };
     Route { path: meta.path, methods: MethodRouter::new().on(meta.methods, endpoint) }
 }
 
@@ -147,7 +150,7 @@ pub fn stub<S: Clone + Send + Sync + 'static>() -> Route<S> {
 
 /// The axum handler of a route.
 struct Endpoint<Head, Last, M> {
-    meta: &'static Meta,
+    mounted: Arc<Mounted>,
     call: Call<Head, Last>,
     // `fn`: no `M` is ever held, so it says nothing about threads.
     marker: PhantomData<fn() -> M>,
@@ -155,7 +158,7 @@ struct Endpoint<Head, Last, M> {
 
 impl<Head, Last, M> Clone for Endpoint<Head, Last, M> {
     fn clone(&self) -> Self {
-        Self { marker: PhantomData, ..*self }
+        Self { mounted: Arc::clone(&self.mounted), call: self.call, marker: PhantomData }
     }
 }
 
@@ -186,18 +189,17 @@ impl<Head, Last, M> Endpoint<Head, Last, M> {
         Head: HeadArguments<S>,
         Last: LastArgument<S, M>,
     {
-        let ask = Ask::read(self.meta, &request)?;
+        let ask = Ask::read(&self.mounted, &request)?;
         let (mut parts, body) = request.into_parts();
-        let params = Params::extract(&mut parts, self.meta.path).await?;
+        let params = Params::extract(&mut parts, self.mounted.meta.path).await?;
         let head = Head::head_arguments(&mut parts, state).await?;
         let last =
             within_limit(!body.is_end_stream(), Last::last_argument(Request::from_parts(parts, body), state))
                 .await?;
-        let head_only = ask.head_only;
-        let shared = ask.stream(self.meta);
+        let shared = Shared::new(self.mounted.meta, ask.arrival);
         // The call makes the handler's future; nothing of the handler has run yet.
         let handler = (self.call)(Stream(Arc::clone(&shared)), &params, head, last)?;
-        if head_only {
+        if ask.head_only {
             return Err(Rejection::new(respond::head_only()));
         }
         Ok(respond::respond(shared, handler))

@@ -1,11 +1,12 @@
 //! From a request to a response: the checks before the handler runs, the phase before the first event, the headers.
 
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{ConnectInfo, Request};
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
@@ -13,10 +14,11 @@ use tokio::time::{Sleep, sleep};
 
 use super::Rejection;
 use super::accept::accepts_event_stream;
+use super::full::refuse;
 #[cfg(feature = "http2")]
 use crate::lifecycle::ServerShutdown;
-use crate::lifecycle::{Connection, Shutdowns};
-use crate::stream::{self, Asked, END_ID, Guard, HandlerFuture, Meta, Opened, Shared};
+use crate::lifecycle::{Admission, Connection, Mounted, Permit, Shutdowns};
+use crate::stream::{self, Arrival, Asked, END_ID, Guard, HandlerFuture, Opened, Shared};
 use crate::wire::last_event_id;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -26,14 +28,13 @@ const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 /// What a request says about the stream it asks for.
 pub(crate) struct Ask {
     pub(crate) head_only: bool,
-    asked: Asked,
-    shutdowns: Shutdowns,
-    connection: Option<Arc<Connection>>,
+    pub(crate) arrival: Arrival,
 }
 
 impl Ask {
     /// Reads the request; an answer for those that will get no stream.
-    pub(crate) fn read(meta: &Meta, request: &Request) -> Result<Self, Rejection> {
+    pub(crate) fn read(route: &Arc<Mounted>, request: &Request) -> Result<Self, Rejection> {
+        let meta = route.meta;
         let headers = request.headers();
         // Foreign protocols have clients that ask for JSON and mean a stream.
         if !meta.bare && !accepts_event_stream(headers) {
@@ -45,21 +46,26 @@ impl Ask {
             // The client has seen the end; 204 is what makes an EventSource stop (WHATWG HTML, 9.2.3).
             return Err(Rejection::new(StatusCode::NO_CONTENT.into_response()));
         }
-        let connection: Option<&Arc<Connection>> = request.extensions().get();
+        let head_only = request.method() == Method::HEAD;
+        let extensions = request.extensions();
+        let admission: Option<&Admission> = extensions.get();
+        let client = client(request, admission);
+        let permit = || Permit::take(route, admission, client).map_err(|full| refuse(meta, &full, request));
+        let permit = if head_only { None } else { Some(permit()?) };
+        let connection: Option<&Arc<Connection>> = extensions.get();
         let server = connection.map(|connection| &connection.shutdown);
         #[cfg(feature = "http2")]
-        let server = server.or_else(|| request.extensions().get().map(|ServerShutdown(shutdown)| shutdown));
-        Ok(Self {
-            head_only: request.method() == Method::HEAD,
-            asked,
-            shutdowns: Shutdowns::new(request.extensions().get(), server),
-            connection: connection.cloned(),
-        })
+        let server = server.or_else(|| extensions.get().map(|ServerShutdown(shutdown)| shutdown));
+        let shutdowns = Shutdowns::new(extensions.get(), server);
+        let arrival = Arrival { asked, shutdowns, connection: connection.cloned(), client, permit };
+        Ok(Self { head_only, arrival })
     }
+}
 
-    pub(crate) fn stream(self, meta: &'static Meta) -> Arc<Shared> {
-        Shared::new(meta, self.asked, self.shutdowns, self.connection)
-    }
+/// Where the request comes from.
+fn client(request: &Request, admission: Option<&Admission>) -> Option<IpAddr> {
+    let ConnectInfo(peer): &ConnectInfo<SocketAddr> = request.extensions().get()?;
+    Some(admission.map_or(peer.ip(), |admission| admission.client(peer.ip(), request.headers())))
 }
 
 /// What the request says that its client saw last: in the header, which an `EventSource` sends when it reconnects, or,
@@ -141,7 +147,7 @@ pub(crate) fn head_only() -> Response {
 
 /// No `connection` header: it is illegal on HTTP/2, and HTTP/1.1 does not need it. No charset: a stream is UTF-8 by
 /// definition, and some clients compare the content type as a whole.
-fn streaming(body: Body) -> Response {
+pub(super) fn streaming(body: Body) -> Response {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.reserve(4);

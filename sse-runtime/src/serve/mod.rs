@@ -1,5 +1,6 @@
 //! The accept loop: what plain `axum::serve` does, and what long-lived streams need besides.
 
+mod accept;
 mod connection;
 mod listen;
 mod socket;
@@ -14,15 +15,14 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
+use accept::Accepting;
 use connection::Limits;
 pub use listen::listen;
 use socket::PEER_TIMEOUT;
 pub use socket::prepare_socket;
 
-use crate::lifecycle::{Connections, LAST_GRACE, Order, Shutdown, signal};
+use crate::lifecycle::{Connections, LAST_GRACE, Order, Rate, Shutdown, signal};
 
-/// How long the accept loop rests after an error that is not the connection's own (out of file descriptors, mostly).
-const REST: Duration = Duration::from_secs(1);
 /// As good as never.
 const FAR: Duration = Duration::from_secs(86_400 * 365);
 
@@ -67,6 +67,8 @@ pub fn serve(listener: TcpListener, app: Router) -> Serve {
         shutdown: Shutdown::new(),
         until: None,
         drain_timeout: Duration::from_secs(5),
+        drain_over: Duration::ZERO,
+        accepting: Accepting::default(),
         limits: Limits { head: Duration::from_secs(10), peer: Some(PEER_TIMEOUT) },
     }
 }
@@ -79,6 +81,8 @@ pub struct Serve {
     shutdown: Shutdown,
     until: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     drain_timeout: Duration,
+    drain_over: Duration,
+    accepting: Accepting,
     limits: Limits,
 }
 
@@ -100,6 +104,40 @@ impl Serve {
     /// Connections that are still open then are cut, and the hooks of their streams get one more second.
     pub fn drain_timeout(mut self, limit: Duration) -> Self {
         self.drain_timeout = limit;
+        self
+    }
+
+    /// Spreads the goodbyes over this time when the shutdown begins, instead of saying them all at once: see
+    /// [`Shutdown::drain`]. [`drain_timeout`](Self::drain_timeout) begins after it. Default 0.
+    ///
+    /// For deploys with many clients, where another process has the listening socket already (see [`listen`]): this one
+    /// accepts no more, and its streams move over one by one. Whoever stops the program has to wait for as long: systemd's
+    /// `TimeoutStopSec`, Kubernetes' `terminationGracePeriodSeconds`.
+    pub fn drain_over(mut self, window: Duration) -> Self {
+        self.drain_over = window;
+        self
+    }
+
+    /// How many connections may be open at a time. While that many are, none is accepted: clients wait in the listening
+    /// socket's queue. No limit by default, so that the limit is the process's number of file descriptors; keep it below
+    /// that, or what else the program opens is refused with them.
+    ///
+    /// # Panics
+    /// If `connections` is 0.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        assert!(connections > 0, "a server without connections serves nobody");
+        self.accepting.max_open = connections;
+        self
+    }
+
+    /// At most `connections` are accepted within any `per`; others wait in the listening socket's queue, and nobody is
+    /// refused. Against storms, as when all clients of a server that restarted come back at once: what they ask for is then
+    /// spread over time. No limit by default.
+    ///
+    /// # Panics
+    /// If `connections` is 0.
+    pub fn accept_rate(mut self, connections: u32, per: Duration) -> Self {
+        self.accepting.rate = Some(Rate::new(connections, per));
         self
     }
 
@@ -125,40 +163,41 @@ impl Serve {
     }
 
     async fn run(self) -> io::Result<()> {
-        let Self { listener, app, shutdown, until, drain_timeout, limits } = self;
+        let Self { listener, app, shutdown, until, drain_timeout, drain_over, mut accepting, limits } = self;
         let connections = Arc::new(Connections::default());
 
         let by_signal = until.is_none();
         let mut until = until.unwrap_or_else(|| Box::pin(signal()));
-        let mut rest = None;
         loop {
             tokio::select! {
                 // The signals first: from the first connection on, one that comes must not end the process unheard.
                 biased;
                 () = &mut until => break,
                 () = shutdown.begun() => break,
-                () = async { sleep(rest.unwrap_or_default()).await }, if rest.is_some() => rest = None,
-                accepted = listener.accept(), if rest.is_none() => match accepted {
+                accepted = accepting.next(&listener, &connections) => match accepted {
                     Ok((socket, peer)) => {
                         socket::set_up(&socket, limits.peer);
                         let entry = connections.enter(shutdown.clone());
                         tokio::spawn(connection::drive(socket, peer, app.clone(), entry, limits));
                     }
-                    Err(error) => rest = wants_rest(&error).then_some(REST),
+                    Err(error) => accepting.rest_after(&error),
                 },
             }
         }
 
         drop(listener);
-        shutdown.begin();
+        if !shutdown.has_begun() {
+            shutdown.drain(drain_over);
+        }
         connections.tell_all(Order::Drain);
+        let window = shutdown.window();
         let drained = async {
             connections.none_left().await;
             shutdown.drained(Duration::MAX).await;
         };
         tokio::select! {
             () = drained => return Ok(()),
-            () = sleep(drain_timeout) => {}
+            () = sleep(window + drain_timeout) => {}
             () = signal(), if by_signal => {
                 tracing::warn!("a second signal: cutting {} connections", connections.count());
                 connections.tell_all(Order::Cut);
@@ -191,19 +230,10 @@ impl fmt::Debug for Serve {
         f.debug_struct("Serve")
             .field("listener", &self.listener)
             .field("drain_timeout", &self.drain_timeout)
+            .field("drain_over", &self.drain_over)
+            .field("accepting", &self.accepting)
             .field("header_read_timeout", &self.limits.head)
             .field("peer_timeout", &self.limits.peer)
             .finish_non_exhaustive()
     }
-}
-
-/// Whether accepting failed for a reason of ours (out of file descriptors, mostly), which a pause may cure.
-fn wants_rest(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    // The client gave up between its handshake and our accept: nothing of ours is wrong.
-    if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
-        return false;
-    }
-    tracing::error!(%error, "accepting connections failed; trying again in {REST:?}");
-    true
 }

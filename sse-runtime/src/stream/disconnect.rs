@@ -22,6 +22,10 @@ pub enum DisconnectReason {
     ServerShutdown,
     /// The stream reached the route's `max_age`.
     MaxAge,
+    /// What its client was let in with has expired, by [`Sse::expires_at`](crate::Sse::expires_at).
+    AuthExpired,
+    /// It was ended by [`Registry::kick`](crate::Registry::kick).
+    Kicked,
     /// The handler returned an error.
     HandlerError,
     /// The handler panicked.
@@ -45,6 +49,8 @@ impl DisconnectReason {
             Self::SlowClient => "SlowClient",
             Self::ServerShutdown => "ServerShutdown",
             Self::MaxAge => "MaxAge",
+            Self::AuthExpired => "AuthExpired",
+            Self::Kicked => "Kicked",
             Self::HandlerError => "HandlerError",
             Self::HandlerPanic => "HandlerPanic",
             Self::Completed => "Completed",

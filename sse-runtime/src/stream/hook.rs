@@ -3,6 +3,7 @@
 use std::pin::Pin;
 
 use tokio::runtime::Handle;
+use tracing::{Instrument as _, Span};
 
 use super::disconnect::Disconnect;
 use crate::lifecycle::Shutdowns;
@@ -30,7 +31,7 @@ impl Hook {
 
     /// Runs it in a task of its own: the connection it belonged to is gone, and a hook that panics or is slow must
     /// concern nobody else. A drain waits for it.
-    pub(crate) fn run(self, disconnect: Disconnect, shutdowns: &Shutdowns) {
+    pub(crate) fn run(self, disconnect: Disconnect, shutdowns: &Shutdowns, span: Span) {
         let Self { call, runtime } = self;
         let Some(runtime) = runtime.or_else(|| Handle::try_current().ok()) else {
             tracing::error!(
@@ -39,9 +40,10 @@ impl Hook {
             return;
         };
         let noted = shutdowns.tokens();
-        drop(runtime.spawn(async move {
+        let running = async move {
             call(disconnect).await;
             drop(noted);
-        }));
+        };
+        drop(runtime.spawn(running.instrument(span)));
     }
 }

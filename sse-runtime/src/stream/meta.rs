@@ -21,6 +21,7 @@ pub struct Meta {
     pub(crate) end: Option<&'static str>,
     pub(crate) max_event: usize,
     pub(crate) slow: Slow,
+    pub(crate) max_streams: Option<usize>,
     pub(crate) bare: bool,
 }
 
@@ -54,6 +55,7 @@ impl Meta {
             end: None,
             max_event: DEFAULT_MAX_EVENT,
             slow: Slow::Disconnect,
+            max_streams: None,
             bare: false,
         }
     }
@@ -66,6 +68,7 @@ impl Meta {
         max_age: Option<Duration>,
         max_event: usize,
         slow: Slow,
+        max_streams: Option<usize>,
     }
 
     #[allow(missing_docs)]

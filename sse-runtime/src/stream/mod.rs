@@ -3,6 +3,7 @@
 //! The handler's future lives inside the response body and is polled in place. `send` appends to one buffer, and the
 //! body hands out everything pending as one frame: no task and no channel stand between handler and socket.
 
+mod arrival;
 mod asked;
 mod body;
 mod disconnect;
@@ -17,8 +18,10 @@ mod shared;
 mod slow;
 mod source;
 mod ticker;
+mod whose;
 mod words;
 
+pub(crate) use arrival::Arrival;
 pub(crate) use asked::Asked;
 pub(crate) use body::{Body, Guard};
 pub use disconnect::{Disconnect, DisconnectReason};
@@ -31,6 +34,7 @@ pub use shared::HandlerFuture;
 pub(crate) use shared::{Opened, Shared};
 pub use slow::Slow;
 pub(crate) use source::{Reached, SharedFrame, Source};
-pub(crate) use words::END_ID;
+pub use whose::Expiry;
 #[cfg(feature = "openapi")]
 pub(crate) use words::{BYE, END, FAILURE};
+pub(crate) use words::{END_ID, FULL, LastWord};

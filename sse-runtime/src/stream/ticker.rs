@@ -33,6 +33,13 @@ pub(crate) struct Key {
     number: u64,
 }
 
+impl Key {
+    /// Whether both are of one entry, at whatever times.
+    pub(crate) fn is_of_the_same(self, other: Self) -> bool {
+        self.number == other.number
+    }
+}
+
 pub(crate) struct Ticker {
     runtime: Id,
     origin: Instant,

@@ -11,6 +11,8 @@ use crate::wire::{EventError, EventWriter, SseEvent};
 pub(crate) const FAILURE: &str = "failure";
 /// The last event of a stream that the server ends although its handler goes on.
 pub(crate) const BYE: &str = "sse-bye";
+/// What the goodbye says to a client that was not let in.
+pub(crate) const FULL: &str = "Full";
 /// The terminal event's name where the route's `end` option gives no other.
 pub(crate) const END: &str = "end";
 /// The terminal event's id. A client that comes back with it has seen the end, and is answered 204.
@@ -20,8 +22,8 @@ pub(crate) const END_ID: &str = "sse-end";
 pub(crate) enum LastWord<'a> {
     /// The handler failed; `message` only if its error says that it may be shown.
     Failure { reason: DisconnectReason, message: Option<&'a str> },
-    /// The server ends the stream; come back after `retry`.
-    Bye { reason: DisconnectReason, retry: Duration },
+    /// The server ends the stream, and may say why; come back after `retry`.
+    Bye { reason: &'static str, message: Option<&'a str>, retry: Duration },
     /// Everything was said; do not come back.
     End { name: &'a str },
 }
@@ -50,10 +52,10 @@ impl SseEvent for LastWord<'_> {
                 event.name(FAILURE)?;
                 event.json(&Reason { reason: reason.as_str(), message })
             }
-            Self::Bye { reason, retry } => {
+            Self::Bye { reason, message, retry } => {
                 event.name(BYE)?;
                 event.retry(retry)?;
-                event.json(&Reason { reason: reason.as_str(), message: None })
+                event.json(&Reason { reason, message })
             }
             Self::End { name } => {
                 event.name(name)?;

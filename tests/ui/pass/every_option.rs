@@ -5,7 +5,7 @@
 use sse_runtime::{Sse, routes, sse_route};
 
 #[sse_route("/all", methods = ["GET", "POST", "PUT", "PATCH"], keep_alive = "15s", retry = "1.5s", open_after = "0s",
-    send_timeout = "30s", max_age = "10m", end = "end", max_event = "256KiB", slow = "disconnect", crate = ::sse_runtime,)]
+    send_timeout = "30s", max_age = "10m", end = "end", max_event = "256KiB", max_streams = 1000, slow = "disconnect", crate = ::sse_runtime,)]
 async fn all(sse: Sse) {
     sse.send("tick").await.ok();
 }

@@ -20,9 +20,28 @@ pub(super) fn keep_alive(meta: &Meta) -> Option<Duration> {
     meta.keep_alive.map(|interval| spread(interval, KEEP_ALIVE_SPREAD))
 }
 
-/// When one stream that begins now is to end.
-pub(super) fn end(meta: &Meta, now: Instant) -> Option<Instant> {
-    meta.max_age.and_then(|age| now.checked_add(spread(age, MAX_AGE_SPREAD)))
+/// When a stream is to end: at the first of these.
+pub(super) struct Ends {
+    max_age: Option<Instant>,
+    expires: Option<Instant>,
+    /// The server is leaving.
+    leaves: Option<Instant>,
+}
+
+impl Ends {
+    pub(super) fn new(meta: &Meta, now: Instant) -> Self {
+        let max_age = meta.max_age.and_then(|age| now.checked_add(spread(age, MAX_AGE_SPREAD)));
+        Self { max_age, expires: None, leaves: None }
+    }
+
+    fn first(&self) -> Option<(Instant, DisconnectReason)> {
+        let ends = [
+            (self.expires, DisconnectReason::AuthExpired),
+            (self.leaves, DisconnectReason::ServerShutdown),
+            (self.max_age, DisconnectReason::MaxAge),
+        ];
+        ends.into_iter().filter_map(|(when, reason)| Some((when?, reason))).min_by_key(|(when, _)| *when)
+    }
 }
 
 /// Shortens `interval` by a random part of its last `share`, so that streams that began together drift apart.
@@ -31,13 +50,16 @@ fn spread(interval: Duration, share: f64) -> Duration {
 }
 
 impl Shared {
-    /// Enters the stream with the ticker, once. A stream that ends within its first poll never gets here.
+    /// Enters the stream with the ticker, once. A stream that ends within its first poll seldom gets here.
     pub(super) fn keep_ticking(self: &Arc<Self>) {
-        if self.state().ticking.is_some() {
-            return;
+        if self.state().ticking.is_none() {
+            self.enter(Ticker::current);
         }
+    }
+
+    fn enter(self: &Arc<Self>, ticker: impl FnOnce() -> Option<Arc<Ticker>>) {
         let Some(next) = self.next_deadline(&self.state()) else { return };
-        let Some(ticker) = Ticker::current() else { return };
+        let Some(ticker) = ticker() else { return };
         // Noted before the ticker knows of it: from then on the key is the ticker's to change.
         let key = ticker.reserve(next);
         {
@@ -60,15 +82,39 @@ impl Shared {
             if due > now { due } else { now + interval }
         });
         let stall = self.meta.send_timeout.map(|timeout| self.blocked_since(state).unwrap_or(now) + timeout);
-        let end = self.ends_at.filter(|_| state.ending.is_none());
-        [keep_alive, stall, end].into_iter().flatten().min()
+        let end = if state.ending.is_none() { state.ends.first() } else { None };
+        [keep_alive, stall, end.map(|(when, _)| when)].into_iter().flatten().min()
     }
 }
 
 impl Shared {
+    /// Ends the stream when its client's right to it is over.
+    pub(crate) fn end_at(self: &Arc<Self>, when: Instant) {
+        self.state().ends.expires = Some(when);
+        self.look_again();
+    }
+
+    /// Ends the stream at `when`, because the server is leaving.
+    pub(crate) fn leave_at(self: &Arc<Self>, when: Instant) {
+        self.state().ends.leaves = Some(when);
+        self.look_again();
+    }
+
+    /// Has the ticker look at the stream by its earliest deadline, which has changed.
+    fn look_again(self: &Arc<Self>) {
+        let ticking = self.state().ticking.take();
+        match ticking {
+            Some((ticker, key)) => {
+                ticker.leave(key);
+                self.enter(|| Some(ticker));
+            }
+            None => self.enter(Ticker::current),
+        }
+    }
+
     /// Since when the transport has taken nothing. A body is not polled again before all that was handed over is
     /// written, which takes a slow reader long: progress is what the socket takes, where we know of it.
-    fn blocked_since(&self, state: &State) -> Option<Instant> {
+    pub(super) fn blocked_since(&self, state: &State) -> Option<Instant> {
         let since = state.blocked_since?;
         Some(self.connection.as_ref().map_or(since, |connection| since.max(connection.last_write())))
     }
@@ -94,9 +140,11 @@ impl Ticked for Shared {
                 return None;
             }
         }
-        if self.ends_at.is_some_and(|end| now >= end) && state.ending.is_none() {
-            state.ending = Some(DisconnectReason::MaxAge);
-            state.come_back_after = retry;
+        if state.ending.is_none() {
+            if let Some((_, reason)) = state.ends.first().filter(|(end, _)| now >= *end) {
+                state.ending = Some(reason);
+                state.come_back_after = retry;
+            }
         }
         let silent = now.saturating_duration_since(state.last_write);
         state.ping_due =
@@ -110,11 +158,11 @@ impl Ticked for Shared {
 
     fn rescheduled(&self, key: Key) -> bool {
         match &mut self.state().ticking {
-            Some((_, current)) => {
+            Some((_, current)) if current.is_of_the_same(key) => {
                 *current = key;
                 true
             }
-            None => false,
+            _ => false,
         }
     }
 }

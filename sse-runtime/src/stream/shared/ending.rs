@@ -7,10 +7,11 @@ use std::task::Waker;
 
 use axum::response::Response;
 use bytes::BytesMut;
+use tracing::Span;
 
 use super::polling::Finished;
 use super::state::{State, wake};
-use super::{HandlerFuture, Shared};
+use super::{HandlerFuture, Shared, span};
 use crate::error::{PublicMessage, Report};
 use crate::stream::disconnect::{Disconnect, DisconnectReason};
 use crate::stream::meta::Meta;
@@ -44,19 +45,32 @@ impl Shared {
         if !state.said {
             state.said = true;
             let retry = state.come_back_after;
-            state.say_unless_bare(&LastWord::Bye { reason, retry });
+            let message = state.because.take();
+            state.say_unless_bare(&LastWord::Bye {
+                reason: reason.as_str(),
+                message: message.as_deref(),
+                retry,
+            });
         }
     }
 
     /// Ends the stream from outside: its body says goodbye when it is polled next.
     pub(crate) fn end(&self, reason: DisconnectReason) {
+        self.end_because(reason, None);
+    }
+
+    /// Ends it, and has the goodbye say why; whether it was not ending already.
+    pub(crate) fn end_because(&self, reason: DisconnectReason, because: Option<Arc<str>>) -> bool {
         let retry = self.shutdowns.retry();
         let mut state = self.state();
-        if state.ending.is_none() && state.over.is_none() {
-            state.ending = Some(reason);
-            state.come_back_after = retry;
-            wake(state);
+        if state.ending.is_some() || state.over.is_some() {
+            return false;
         }
+        state.ending = Some(reason);
+        state.because = because;
+        state.come_back_after = retry;
+        wake(state);
+        true
     }
 
     /// Why the transport lets go of the stream before its end.
@@ -75,7 +89,7 @@ impl Shared {
 
     /// The stream is over: drops the handler and runs the hooks. Only the first call does anything.
     pub(crate) fn conclude(self: &Arc<Self>, reason: DisconnectReason) {
-        let (disconnect, hooks, task, senders, followed, ticking, registrations, answer) = {
+        let (disconnect, hooks, task, senders, followed, ticking, registrations, answer, span) = {
             let mut state = self.state();
             if state.over.is_some() {
                 return;
@@ -102,8 +116,9 @@ impl Shared {
                 std::mem::take(&mut state.senders),
                 (source, state.follower.take()),
                 state.ticking.take(),
-                std::mem::take(&mut state.registrations),
+                (std::mem::take(&mut state.registrations), state.permit.take()),
                 state.take_answer(),
+                state.span.take(),
             )
         };
         // Only now that the lock is free: a waker is foreign code when it is dropped.
@@ -119,9 +134,11 @@ impl Shared {
             ticker.leave(key);
         }
         self.drop_handler();
+        let within = span.as_deref().map_or_else(Span::none, Span::clone);
         for hook in hooks {
-            hook.run(disconnect.clone(), &self.shutdowns);
+            hook.run(disconnect.clone(), &self.shutdowns, within.clone());
         }
+        span::close(span, &disconnect);
         // Last, so that a drain which waits for this stream finds its hooks already under way.
         drop(registrations);
     }

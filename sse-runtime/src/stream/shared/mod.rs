@@ -19,6 +19,7 @@
 //! | `polling` | the transport's: head, then body |
 //! | `ending` | everybody's way out |
 //! | `deadlines` | the ticker's |
+//! | `info`, `span` | a looker-on's |
 //!
 //! Locks: `state` is held for moments and never across foreign code except the encoding of one event; `handler` is
 //! held while the handler is polled. Whoever holds `state` takes no other lock but, through the source, a topic's ring;
@@ -28,10 +29,13 @@ mod deadlines;
 mod ending;
 mod following;
 mod heading;
+mod info;
 mod polling;
 mod sending;
+mod span;
 mod state;
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -42,10 +46,11 @@ use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::arrival::Arrival;
 use super::asked::Asked;
 use super::disconnect::DisconnectReason;
 use super::meta::Meta;
-use crate::lifecycle::{Connection, Shutdowns};
+use crate::lifecycle::{Connection, Shutdowns, StreamId};
 
 pub(crate) use polling::{Next, Opened};
 pub(crate) use sending::Admitted;
@@ -56,6 +61,8 @@ pub type HandlerFuture = Pin<Box<dyn Future<Output = Result<(), Box<Response>>> 
 
 pub(crate) struct Shared {
     pub(crate) meta: &'static Meta,
+    id: StreamId,
+    client: Option<IpAddr>,
     pub(crate) asked: Asked,
     state: Mutex<State>,
     handler: Mutex<Option<HandlerFuture>>,
@@ -67,23 +74,20 @@ pub(crate) struct Shared {
     closing: Notify,
     started: Instant,
     keep_alive: Option<Duration>,
-    ends_at: Option<Instant>,
     shutdowns: Shutdowns,
     connection: Option<Arc<Connection>>,
 }
 
 impl Shared {
-    pub(crate) fn new(
-        meta: &'static Meta,
-        asked: Asked,
-        shutdowns: Shutdowns,
-        connection: Option<Arc<Connection>>,
-    ) -> Arc<Self> {
+    pub(crate) fn new(meta: &'static Meta, arrival: Arrival) -> Arc<Self> {
+        let Arrival { asked, shutdowns, connection, client, permit } = arrival;
         let now = Instant::now();
         let shared = Arc::new(Self {
             meta,
+            id: StreamId::next(),
+            client,
             asked,
-            state: Mutex::new(State::new(meta, now)),
+            state: Mutex::new(State::new(meta, now, permit)),
             handler: Mutex::new(None),
             closed: AtomicBool::new(false),
             handler_woken: AtomicBool::new(false),
@@ -91,7 +95,6 @@ impl Shared {
             closing: Notify::new(),
             started: now,
             keep_alive: deadlines::keep_alive(meta),
-            ends_at: deadlines::end(meta, now),
             shutdowns,
             connection,
         });

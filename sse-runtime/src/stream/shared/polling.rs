@@ -55,6 +55,7 @@ impl Finished {
 impl Shared {
     /// Gives the stream its handler; before the first poll.
     pub(crate) fn start(&self, handler: HandlerFuture) {
+        let handler = self.in_span(handler);
         *self.handler.lock().unwrap_or_else(PoisonError::into_inner) = Some(handler);
     }
 

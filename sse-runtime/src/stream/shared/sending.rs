@@ -6,6 +6,8 @@ use std::task::{Context, Poll};
 
 use super::Shared;
 use super::state::{Phase, State, wake};
+use tracing::Span;
+
 use crate::error::SendError;
 use crate::stream::hook::Hook;
 use crate::stream::words::{END, LastWord};
@@ -87,7 +89,7 @@ impl Shared {
             None => state.hooks.push(hook),
             Some(disconnect) => {
                 drop(state);
-                hook.run(*disconnect, &self.shutdowns);
+                hook.run(*disconnect, &self.shutdowns, Span::current());
             }
         }
     }

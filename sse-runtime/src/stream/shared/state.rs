@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
+use tracing::Span;
 
+use super::deadlines::Ends;
 use super::following::Attached;
-use crate::lifecycle::Registration;
+use crate::lifecycle::{Permit, Registration};
 use crate::stream::disconnect::{Disconnect, DisconnectReason};
 use crate::stream::head::Head;
 use crate::stream::hook::Hook;
@@ -30,8 +32,11 @@ pub(super) struct State {
     pub(super) opened: bool,
     /// Why the stream is about to end, as soon as that is known.
     pub(super) ending: Option<DisconnectReason>,
-    /// What the server's last word says of coming back.
+    /// When it is to end, unless something else ends it.
+    pub(super) ends: Ends,
+    /// What the server's last word says of coming back, and why it came.
     pub(super) come_back_after: Duration,
+    pub(super) because: Option<Arc<str>>,
     /// The runtime's last word stands in the buffer (or none is due).
     pub(super) said: bool,
     /// `finish` was called.
@@ -75,6 +80,10 @@ pub(super) struct State {
     pub(super) ticking: Option<(Arc<Ticker>, Key)>,
     /// With the shutdowns that can end it.
     pub(super) registrations: [Option<Registration>; 2],
+    /// Its place among those that may be open.
+    pub(super) permit: Option<Permit>,
+    pub(super) principal: Option<Box<str>>,
+    pub(super) span: Option<Box<Span>>,
     pub(super) over: Option<Box<Disconnect>>,
 }
 
@@ -92,7 +101,7 @@ pub(super) enum Phase {
 }
 
 impl State {
-    pub(super) fn new(meta: &'static Meta, now: Instant) -> Self {
+    pub(super) fn new(meta: &'static Meta, now: Instant, permit: Option<Permit>) -> Self {
         Self {
             meta,
             buffer: BytesMut::new(),
@@ -100,7 +109,9 @@ impl State {
             head: None,
             opened: false,
             ending: None,
+            ends: Ends::new(meta, now),
             come_back_after: Duration::ZERO,
+            because: None,
             said: false,
             finished: false,
             cut: false,
@@ -130,6 +141,9 @@ impl State {
             followed: None,
             ticking: None,
             registrations: [None, None],
+            permit,
+            principal: None,
+            span: None,
             over: None,
         }
     }
@@ -226,6 +240,14 @@ impl State {
         self.id_queued.known = true;
         self.id_queued.text.clear();
         self.id_queued.text.push_str(std::str::from_utf8(id).unwrap_or_default());
+    }
+
+    /// The id of the last event that was handed out, if one had any.
+    pub(super) fn last_id(&self) -> Option<String> {
+        match &self.source {
+            Some(attached) if self.source_spoke => Some(attached.source.last_id()),
+            _ => self.id_handed.known.then(|| self.id_handed.text.clone()),
+        }
     }
 
     pub(super) fn note_handed(&mut self, len: usize) {

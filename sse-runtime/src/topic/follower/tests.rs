@@ -10,7 +10,7 @@ use super::super::position::Position;
 use super::begin::Start;
 use super::*;
 use crate::lifecycle::Shutdowns;
-use crate::stream::{Asked, Meta};
+use crate::stream::{Arrival, Asked, Meta};
 
 static META: Meta = Meta::new("test", "/");
 
@@ -21,6 +21,10 @@ impl Wake for Count {
     fn wake(self: Arc<Self>) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+fn arrival(asked: Asked) -> Arrival {
+    Arrival { asked, shutdowns: Shutdowns::default(), connection: None, client: None, permit: None }
 }
 
 /// A follower of these topics for a client that asks for this.
@@ -36,7 +40,7 @@ fn what_goes_between_the_judgement_and_the_beginning_is_counted() {
     let topic: crate::Topic = hub.topic("t");
     let publish = || topic.publish("x").now_or_never().expect("at once").expect("published");
     let (first, _) = (publish(), publish());
-    let stream = Shared::new(&META, Asked::Id(first.as_str().into()), Shutdowns::default(), None);
+    let stream = Shared::new(&META, arrival(Asked::Id(first.as_str().into())));
     let mut follower = follower(&stream, &hub, &[Arc::clone(&topic.state)]);
     let judged = follower.start(&hub.0).now_or_never().expect("at once").expect("it can begin");
     assert!(matches!(judged, Start::After(1)));
@@ -52,7 +56,7 @@ fn an_event_between_the_look_and_the_waiting_is_not_missed() {
     for _ in 0..50 {
         let hub = Hub::in_memory().build();
         let topics: Vec<_> = ["a", "b"].iter().map(|name| hub.topic::<crate::Message>(name).state).collect();
-        let stream = Shared::new(&META, Asked::Nothing, Shutdowns::default(), None);
+        let stream = Shared::new(&META, arrival(Asked::Nothing));
         let mut follower = follower(&stream, &hub, &topics);
         let count = Arc::new(Count::default());
         let waker = Waker::from(Arc::clone(&count));

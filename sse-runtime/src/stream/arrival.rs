@@ -1,0 +1,16 @@
+//! What is known of a request when its stream begins.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::Asked;
+use crate::lifecycle::{Connection, Permit, Shutdowns};
+
+pub(crate) struct Arrival {
+    pub(crate) asked: Asked,
+    pub(crate) shutdowns: Shutdowns,
+    /// On our own server.
+    pub(crate) connection: Option<Arc<Connection>>,
+    pub(crate) client: Option<IpAddr>,
+    pub(crate) permit: Option<Permit>,
+}
