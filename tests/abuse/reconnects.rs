@@ -26,9 +26,10 @@ async fn herd(
     State(ledger): State<Ledger>,
     Extension(mut ends): Extension<watch::Receiver<usize>>,
 ) -> Result<()> {
+    // Before anybody knows that this one is here.
+    ends.mark_unchanged();
     ledger.enter(&sse);
     sse.send("x").await?;
-    ends.mark_unchanged();
     ends.changed().await?;
     Ok(())
 }
