@@ -14,7 +14,9 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde::{Deserialize, Serialize};
 use sse_runtime::testing::TestClient;
-use sse_runtime::{Error, Event, Hub, Result, Sse, SseEvent, StatusCode, Topic, routes, sse_route};
+use sse_runtime::{
+    Error, Event, Hub, Registry, Result, Shutdown, Sse, SseEvent, StatusCode, Topic, routes, sse_route,
+};
 
 use crate::peer::exchange;
 use crate::target::{App, Target};
@@ -261,6 +263,26 @@ fn messages_of_failures_stay_messages() {
         assert_eq!((before, name.as_str()), (&message("before"), "failure"));
         let told: serde_json::Value = serde_json::from_str(data).expect("JSON");
         assert_eq!(told, serde_json::json!({ "reason": "HandlerError", "message": attack.data }));
+    });
+}
+
+#[sse_route("/kicked", methods = ["POST"])]
+async fn kicked(sse: Sse, State(streams): State<Registry>, Json(attack): Json<Attack>) -> Result<()> {
+    sse.set_principal(&attack.key);
+    sse.send("before").await?;
+    streams.kick(|stream| stream.principal.as_deref() == Some(&*attack.key), attack.data);
+    std::future::pending().await
+}
+
+#[test]
+fn whom_a_stream_belongs_to_is_not_sent_and_why_it_was_ended_stays_text() {
+    let shutdown = Shutdown::new();
+    let app = routes![kicked].with_state(shutdown.registry()).layer(shutdown);
+    against(app, "/kicked", |attack, events| {
+        let [before, (name, data)] = events else { panic!("{events:?}") };
+        assert_eq!((before, name.as_str()), (&message("before"), "sse-bye"));
+        let told: serde_json::Value = serde_json::from_str(data).expect("JSON");
+        assert_eq!(told, serde_json::json!({ "reason": "Kicked", "message": attack.data }));
     });
 }
 

@@ -2,6 +2,7 @@
 //! what it allows as a constant with its reason, and prints what it measured:
 //! `cargo test -p sse-tests --test abuse -- --show-output`.
 
+mod admission;
 mod connects;
 mod head_requests;
 mod http1_forms;
