@@ -14,7 +14,7 @@ use crate::target::{App, Ledger, Target, app};
 use crate::witness::Witness;
 
 const PLACES: usize = 50;
-const STORM: usize = 1000;
+const STORM: usize = 600;
 
 #[sse_route("/few", max_streams = 50)]
 async fn few(sse: Sse, State(ledger): State<Ledger>) -> Result<()> {

@@ -118,6 +118,6 @@ async fn storms_of_resets_leave_no_file_no_stream_and_no_hook_behind() {
             }
         }
     }
-    println!("after 2000 and 4000 streams: {} and {} KiB in memory", memory[0] >> 10, memory[1] >> 10);
+    println!("after each storm of streams: {} and {} KiB in memory", memory[0] >> 10, memory[1] >> 10);
     assert!(memory[1] < memory[0] + (4 << 20), "it grows with every storm: {memory:?}");
 }

@@ -12,7 +12,7 @@ use crate::target::Target;
 
 const CLIENTS: usize = 500;
 /// How long they keep at it.
-const LIMIT: Duration = Duration::from_secs(3);
+const LIMIT: Duration = Duration::from_secs(2);
 /// For each of them and second of waiting, in CPU time of a debug build: a few looks at the socket, not hundreds.
 const MOST: Duration = Duration::from_micros(500);
 

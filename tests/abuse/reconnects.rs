@@ -13,7 +13,7 @@ use crate::target::{App, Ledger, Target, app};
 use crate::witness::Witness;
 
 const CROWD: usize = 2000;
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 2;
 /// Connecting, asking and the first event, for each of them, in a debug build on one core, is a millisecond.
 const BACK_IN: Duration = Duration::from_secs(10);
 

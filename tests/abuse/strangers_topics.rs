@@ -6,12 +6,12 @@ use sse_tests::{is_alone, open_files, resident};
 use crate::peer::{get, read_until, until};
 use crate::target::{Target, app};
 
-const ROOMS: usize = 4000;
+const ROOMS: usize = 2000;
 const NAME: usize = 8 << 10;
 /// What the hub is told to keep of topics that nobody uses.
 const TOPICS: usize = 100;
 /// What the last three quarters may add to the memory that the first took: a table that has found its size. Their names
-/// alone are 24 MiB.
+/// alone are 12 MiB.
 const MEMORY: usize = 4 << 20;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
