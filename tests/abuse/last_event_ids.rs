@@ -182,7 +182,12 @@ async fn any_bytes_at_all_are_an_id_or_none_or_a_400() {
             // Spaces and tabs around a value do not belong to it.
             let trimmed = id.trim_ascii();
             match status(&answer) {
-                200 => prop_assert_eq!(id_in(&answer), last_event_id(trimmed)),
+                200 => {
+                    let given = id_in(&answer);
+                    prop_assert!(given.as_ref().is_none_or(|id| id.as_bytes() == trimmed));
+                    prop_assert!(given.as_ref().is_none_or(|id| !id.contains(char::is_control)));
+                    prop_assert_eq!(given, last_event_id(trimmed));
+                }
                 refused => {
                     prop_assert_eq!(refused, 400);
                     prop_assert!(id.iter().any(|byte| byte.is_ascii_control()), "{}", id.escape_ascii());
