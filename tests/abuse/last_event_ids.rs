@@ -190,7 +190,7 @@ async fn any_bytes_at_all_are_an_id_or_none_or_a_400() {
                 }
                 refused => {
                     prop_assert_eq!(refused, 400);
-                    prop_assert!(id.iter().any(|byte| byte.is_ascii_control()), "{}", id.escape_ascii());
+                    prop_assert!(id.iter().any(u8::is_ascii_control), "{}", id.escape_ascii());
                 }
             }
             let mut parser = Parser::new();

@@ -16,7 +16,7 @@ const CLIENTS: usize = 200;
 /// hyper queues some 400 KiB; the rest is the allocator's.
 const MEMORY_EACH: usize = 768 << 10;
 /// The route's send timeout is 1 s, and it begins when the socket takes nothing any more; the ticker that looks is coarse. Without
-/// it, the kernel would close the sockets after 6 s.
+/// it, the kernel would close the sockets after 30 s.
 const GONE_IN: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

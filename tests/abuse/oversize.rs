@@ -108,7 +108,7 @@ async fn an_event_that_is_too_large_to_publish_reaches_nobody_and_harms_no_follo
             Err(PublishError::Event(error)) => assert_eq!(word(&error), word_expected, "{what}"),
             // A topic gives its events their ids, so it has this one for no id at all.
             Err(PublishError::OwnId { id }) => {
-                assert_eq!((what, id.as_str()), ("the id of an end", "sse-end"))
+                assert_eq!((what, id.as_str()), ("the id of an end", "sse-end"));
             }
             other => panic!("{what}: {other:?}"),
         }

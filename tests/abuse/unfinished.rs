@@ -219,9 +219,9 @@ async fn a_body_that_no_handler_reads_is_not_taken_and_its_client_is_noticed_by_
         assert_eq!(target.shutdown.open_streams(), 1);
         let left = Instant::now();
         if by_reset {
-            reset(socket)
+            reset(socket);
         } else {
-            drop(socket)
+            drop(socket);
         }
         target.settled().await;
         println!("an unread body: {} KiB taken, client noticed after {:.1?}", taken >> 10, left.elapsed());
