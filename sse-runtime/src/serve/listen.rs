@@ -1,7 +1,6 @@
 //! Where the listening socket comes from.
 
 use std::io;
-
 use std::net::SocketAddr;
 
 use tokio::net::{TcpListener, TcpSocket, ToSocketAddrs, lookup_host};
