@@ -32,6 +32,8 @@
 //! - [`Error`] is for handlers that have no error type of their own.
 //! - [`derive@SseEvent`] makes an enum a route's events; with the feature `openapi`, `api!` makes documents of routes, which the
 //!   page of the feature `docs` shows; see [`guide::typed_events`].
+//! - [`Admission`] limits how many streams there are, [`Registry`] lists and ends them, [`Shutdown::drain`] moves them to the
+//!   next process; see [`guide::production`].
 //! - The feature `testing` brings a `TestClient`, which runs routes in-process, on tokio's paused clock; see
 //!   [`guide::testing`].
 //!
