@@ -88,6 +88,7 @@
 //! |---|---|---|
 //! | `client` | no | the module `client`, which serves a client for browsers: see [`guide::browser_client`] |
 //! | `docs` | no | `openapi`, and the page `/docs`, which is embedded (Rust 1.88) |
+//! | `inspector` | no | [`Inspector`], a page that shows routes, streams and topics while they live |
 //! | `listenfd` | yes | [`listen`] takes a socket from systemd or systemfd |
 //! | `http2` | no | HTTP/2 without TLS in [`serve`] |
 //! | `openapi` | no | `api!` and `Api`: OpenAPI documents of routes (Rust 1.88) |
@@ -95,7 +96,7 @@
 
 #![forbid(unsafe_code)]
 
-#[cfg(any(feature = "client", feature = "openapi"))]
+#[cfg(any(feature = "client", feature = "inspector", feature = "openapi"))]
 mod asset;
 #[cfg(feature = "client")]
 pub mod client;
@@ -104,6 +105,8 @@ mod contract;
 pub mod engine;
 mod error;
 pub mod guide;
+#[cfg(feature = "inspector")]
+mod inspector;
 mod lifecycle;
 mod route;
 mod serve;
@@ -117,6 +120,8 @@ pub mod wire;
 pub use contract::{Api, DescribeArgument};
 pub use error::{Error, PublicMessage, Result, SendError};
 pub use http::StatusCode;
+#[cfg(feature = "inspector")]
+pub use inspector::Inspector;
 pub use lifecycle::{Admission, ProxyError, Registry, Shutdown, StreamId, StreamInfo};
 pub use route::Route;
 pub use serve::{Serve, listen, prepare_socket, serve};
@@ -158,6 +163,8 @@ macro_rules! __operation {
         handle: $handle:ty, output: $output:ty,
     ) => {
         #[doc(hidden)]
+        // Of a route of this crate's own, no document is made.
+        #[allow(dead_code, unreachable_pub)]
         pub fn operation(known: $crate::__private::Components) -> $crate::__private::Operation {
             #[allow(unused_imports)]
             use $crate::__private::questions::*;

@@ -10,6 +10,7 @@ mod events;
 mod frames;
 mod head;
 mod hostile;
+mod inspector;
 mod keep_alive;
 mod logging;
 mod phases;

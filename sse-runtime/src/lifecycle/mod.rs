@@ -11,6 +11,8 @@ pub use admission::{Admission, ProxyError};
 pub(crate) use admission::{Full, Pace, Permit, Rate};
 pub(crate) use connection::{Connection, Connections, Entry, Order};
 pub(crate) use mounted::Mounted;
+#[cfg(feature = "inspector")]
+pub(crate) use mounted::mounted;
 pub use registry::{Registry, StreamId, StreamInfo};
 #[cfg(feature = "http2")]
 pub(crate) use shutdown::ServerShutdown;

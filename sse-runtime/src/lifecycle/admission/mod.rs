@@ -314,6 +314,11 @@ impl Permit {
         permit._place = admission.map(|admission| admission.enter(client)).transpose()?;
         Ok(permit)
     }
+
+    #[cfg(feature = "inspector")]
+    pub(crate) fn route(&self) -> &Mounted {
+        &self.route
+    }
 }
 
 impl Drop for Permit {

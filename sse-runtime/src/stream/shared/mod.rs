@@ -19,7 +19,7 @@
 //! | `polling` | the transport's: head, then body |
 //! | `ending` | everybody's way out |
 //! | `deadlines` | the ticker's |
-//! | `info`, `span` | a looker-on's |
+//! | `info`, `span`, `inspected` | a looker-on's |
 //!
 //! Locks: `state` is held for moments and never across foreign code except the encoding of one event; `handler` is
 //! held while the handler is polled. Whoever holds `state` takes no other lock but, through the source, a topic's ring;
@@ -30,6 +30,8 @@ mod ending;
 mod following;
 mod heading;
 mod info;
+#[cfg(feature = "inspector")]
+mod inspected;
 mod polling;
 mod sending;
 mod span;
@@ -52,6 +54,8 @@ use super::disconnect::DisconnectReason;
 use super::meta::Meta;
 use crate::lifecycle::{Connection, Shutdowns, StreamId};
 
+#[cfg(feature = "inspector")]
+pub(crate) use inspected::NotSent;
 pub(crate) use polling::{Next, Opened};
 pub(crate) use sending::Admitted;
 use state::State;
@@ -76,11 +80,15 @@ pub(crate) struct Shared {
     keep_alive: Option<Duration>,
     shutdowns: Shutdowns,
     connection: Option<Arc<Connection>>,
+    #[cfg(feature = "inspector")]
+    path: Box<str>,
 }
 
 impl Shared {
     pub(crate) fn new(meta: &'static Meta, arrival: Arrival) -> Arc<Self> {
-        let Arrival { asked, shutdowns, connection, client, permit } = arrival;
+        #[cfg(feature = "inspector")]
+        let path = arrival.path;
+        let Arrival { asked, shutdowns, connection, client, permit, .. } = arrival;
         let now = Instant::now();
         let shared = Arc::new(Self {
             meta,
@@ -97,6 +105,8 @@ impl Shared {
             keep_alive: deadlines::keep_alive(meta),
             shutdowns,
             connection,
+            #[cfg(feature = "inspector")]
+            path,
         });
         let registrations = shared.shutdowns.each(|shutdown| {
             let registration = shutdown.register(&shared);
