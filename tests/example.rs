@@ -6,7 +6,7 @@ use std::{
     env,
     net::{SocketAddr, TcpListener},
     os::fd::AsRawFd,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{self, ExitStatus, Stdio},
     sync::OnceLock,
 };
@@ -60,15 +60,31 @@ impl Example {
     /// As [`Example::start`].
     #[cfg(unix)]
     pub async fn start_inheriting(name: &str, listener: &TcpListener) -> Self {
+        Self::start_program_inheriting(program(name), &[], &[], listener).await
+    }
+
+    /// The same of another program, which prints its address as the examples do.
+    ///
+    /// # Panics
+    /// As [`Example::start`].
+    #[cfg(unix)]
+    pub async fn start_program_inheriting(
+        program: &Path,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+        listener: &TcpListener,
+    ) -> Self {
         // A copy that the child keeps; its number is not the one that the convention wants, and the process id is
         // known in the child only: a shell sees to both.
         let inherited = dup(listener).expect("a copy of the socket");
         fcntl_setfd(&inherited, FdFlags::empty()).expect("a flag of the copy");
         let mut command = Command::new("bash");
         command
-            .args(["-c", r#"exec 3<&"$FD"; LISTEN_PID=$$ LISTEN_FDS=1 exec "$PROGRAM""#])
+            .args(["-c", r#"exec 3<&"$FD"; LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@""#])
+            .arg(program)
+            .args(arguments)
+            .envs(variables.iter().copied())
             .env("FD", inherited.as_raw_fd().to_string())
-            .env("PROGRAM", program(name))
             // Taken already: a program that binds it itself ends here.
             .env("PORT", listener.local_addr().expect("an address").port().to_string());
         Self::launch(command).await

@@ -4,10 +4,12 @@
 
 use std::time::Duration;
 
+mod alone;
 mod client_program;
 mod example;
 mod socket;
 
+pub use alone::{is_alone, resident};
 pub use client_program::{node, python};
 pub use example::Example;
 pub use socket::{Event, Response, get, get_with, post, post_json};

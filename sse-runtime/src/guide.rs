@@ -8,8 +8,45 @@ pub mod browser_client {}
 #[doc = include_str!("../docs/testing.md")]
 pub mod testing {}
 
+#[doc = include_str!("../docs/production.md")]
+pub mod production {}
+
 #[doc = include_str!("../docs/topics_and_resume.md")]
 pub mod topics_and_resume {}
 
 #[doc = include_str!("../docs/typed_events.md")]
 pub mod typed_events {}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::stream::Meta;
+
+    /// What the table of defaults says of one thing.
+    fn stated(what: &str) -> &'static str {
+        let table = include_str!("../docs/production.md");
+        let row = table.lines().find_map(|line| line.strip_prefix("| ")?.strip_prefix(what));
+        let cells =
+            row.and_then(|row| row.strip_prefix(" | ")).unwrap_or_else(|| panic!("no row for {what}"));
+        cells.split(" | ").next().expect("a cell")
+    }
+
+    fn seconds(limit: Option<Duration>) -> String {
+        limit.map_or("none".to_owned(), |limit| format!("{} s", limit.as_secs()))
+    }
+
+    #[test]
+    fn the_defaults_are_those_that_the_table_states() {
+        let meta = Meta::new("test", "/");
+        assert_eq!(stated("`keep_alive`"), seconds(meta.keep_alive));
+        assert_eq!(stated("`send_timeout`"), seconds(meta.send_timeout));
+        assert_eq!(stated("`open_after`"), seconds(meta.open_after));
+        assert_eq!(stated("`max_age`"), seconds(meta.max_age));
+        assert_eq!(stated("`max_event`"), format!("{} KiB", meta.max_event / 1024));
+        assert_eq!(
+            stated("`max_streams`"),
+            meta.max_streams.map_or("none".to_owned(), |most| most.to_string())
+        );
+    }
+}

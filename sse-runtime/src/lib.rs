@@ -87,6 +87,7 @@
 //! | feature | default | brings |
 //! |---|---|---|
 //! | `client` | no | the module `client`, which serves a client for browsers: see [`guide::browser_client`] |
+//! | `compression` | no | `Compression`, a layer that compresses streams, event by event |
 //! | `docs` | no | `openapi`, and the page `/docs`, which is embedded (Rust 1.88) |
 //! | `inspector` | no | [`Inspector`], a page that shows routes, streams and topics while they live |
 //! | `listenfd` | yes | [`listen`] takes a socket from systemd or systemfd |
@@ -96,10 +97,14 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(any(feature = "compression", feature = "docs"))]
+mod accept_encoding;
 #[cfg(any(feature = "client", feature = "inspector", feature = "openapi"))]
 mod asset;
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "compression")]
+mod compression;
 #[cfg(feature = "openapi")]
 mod contract;
 pub mod engine;
@@ -116,6 +121,8 @@ pub mod testing;
 mod topic;
 pub mod wire;
 
+#[cfg(feature = "compression")]
+pub use compression::{Compressed, Compression};
 #[cfg(feature = "openapi")]
 pub use contract::{Api, DescribeArgument};
 pub use error::{Error, PublicMessage, Result, SendError};

@@ -4,12 +4,14 @@
 mod accepting;
 mod admission;
 mod backpressure;
+mod compression;
 mod disconnects;
 mod ending;
 mod events;
 mod frames;
 mod head;
 mod hostile;
+mod http2;
 mod inspector;
 mod keep_alive;
 mod logging;

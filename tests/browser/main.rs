@@ -4,6 +4,7 @@
 mod ai_ui;
 mod cable;
 mod chromium;
+mod compression;
 mod docs;
 mod htmx_dashboard;
 mod hypermedia;

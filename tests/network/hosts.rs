@@ -43,9 +43,9 @@ impl Host {
     }
 
     /// Follows a stream from there, as people do: with curl.
-    pub(crate) fn curl(&self, url: &str) -> Follower {
+    pub(crate) fn curl(&self, options: &[&str], url: &str) -> Follower {
         let mut command = as_root();
-        command.args(["netns", "exec", &self.name, "curl", "--silent", "--no-buffer", url]);
+        command.args(["netns", "exec", &self.name, "curl", "--silent", "--no-buffer", url]).args(options);
         let mut command = tokio::process::Command::from(command);
         let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().expect("`ip` runs");
         let stdout = child.stdout.take().expect("it is piped");

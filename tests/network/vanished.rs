@@ -65,21 +65,31 @@ async fn start(gone: &Gone, peer_timeout: Option<Duration>) -> (u16, Shutdown) {
     (port, shutdown)
 }
 
-#[tokio::test]
-async fn a_cut_cable_is_noticed_within_a_ping_and_the_timeout() {
+/// Follows with curl and this option, and cuts the cable.
+async fn expect_noticed(option: &str) {
     let gone = Gone::default();
     let (port, _shutdown) = start(&gone, Some(PEER_TIMEOUT)).await;
     let host = Host::new();
-    let mut follower = host.curl(&format!("http://{}:{port}/idle", host.gateway));
+    let mut follower = host.curl(&[option], &format!("http://{}:{port}/idle", host.gateway));
     assert_eq!(follower.line().await, "data: x");
 
     host.cut();
     let begun = Instant::now();
     assert_eq!(gone.reason().await, DisconnectReason::PeerVanished);
     let took = begun.elapsed();
-    println!("noticed after {took:.1?}");
+    println!("noticed after {took:.1?} with {option}");
     // The kernel looks when it sends again, at intervals that double: up to as long again.
     assert!(took < PING + 2 * PEER_TIMEOUT + Duration::from_secs(2), "{took:?}");
+}
+
+#[tokio::test]
+async fn a_cut_cable_is_noticed_within_a_ping_and_the_timeout() {
+    expect_noticed("--http1.1").await;
+}
+
+#[tokio::test]
+async fn a_cut_cable_is_noticed_over_http2_as_well() {
+    expect_noticed("--http2-prior-knowledge").await;
 }
 
 #[tokio::test]
@@ -87,7 +97,7 @@ async fn left_to_the_system_it_is_not_noticed_for_long() {
     let gone = Gone::default();
     let (port, _shutdown) = start(&gone, None).await;
     let host = Host::new();
-    let mut follower = host.curl(&format!("http://{}:{port}/idle", host.gateway));
+    let mut follower = host.curl(&[], &format!("http://{}:{port}/idle", host.gateway));
     assert_eq!(follower.line().await, "data: x");
 
     host.cut();

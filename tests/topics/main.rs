@@ -9,5 +9,6 @@ mod reader;
 mod regressions;
 mod scripted;
 mod seams;
+mod slow_readers;
 mod stalled;
 mod storm;

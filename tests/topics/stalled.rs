@@ -1,13 +1,12 @@
 //! A client that stops reading while its topic runs at full speed: the process stays small, nobody else notices, and
 //! the client is told when it reads again.
 
-use std::process::Command;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
 use sse_runtime::{Hub, Result, Shutdown, Sse, routes, serve, sse_route};
-use sse_tests::within_limit;
+use sse_tests::{is_alone, resident, within_limit};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -43,28 +42,6 @@ async fn skip(sse: Sse, State(hub): State<Hub>) -> Result<()> {
 async fn latest(sse: Sse, State(hub): State<Hub>) -> Result<()> {
     sse.follow(&hub.topic("0")).await?;
     Ok(())
-}
-
-/// How much of this process is in memory now.
-fn resident() -> usize {
-    let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux");
-    let pages: usize = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("a number");
-    pages * rustix::param::page_size()
-}
-
-/// Runs a test of this file again, in a process of its own: what the others allocate is not its business. Whether this
-/// is that process.
-fn is_alone(test: &str) -> bool {
-    const ALONE: &str = "SSE_TESTS_ALONE";
-    if std::env::var_os(ALONE).is_some() {
-        return true;
-    }
-    let this = std::env::current_exe().expect("the test's own file");
-    let output = Command::new(this).args(["--exact", test]).env(ALONE, "1").output().expect("it starts");
-    let said =
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
-    false
 }
 
 /// What the client was told, and what it got around that.

@@ -14,6 +14,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::Shutdown;
+#[cfg(feature = "http2")]
+use super::carrier::Carrier;
 
 /// What a connection is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,7 +29,7 @@ pub(crate) enum Order {
     Cut = 2,
 }
 
-/// One connection. Its requests carry it, as an extension.
+/// One connection; over HTTP/2, one stream of it is as good as one. Its requests carry it, as an extension.
 pub(crate) struct Connection {
     pub(crate) shutdown: Shutdown,
     order: AtomicU8,
@@ -38,12 +40,34 @@ pub(crate) struct Connection {
     last_write: AtomicU64,
     /// A stream has handed over bytes, and noted the time: the write that follows at once need not.
     timed: AtomicBool,
+    /// The socket takes nothing now.
+    blocked: AtomicBool,
     vanished: AtomicBool,
     /// How long the streams on it wait for a client that takes nothing, in milliseconds: the longest; 0 for none so far.
     patience: AtomicU64,
+    /// What it is one stream of.
+    #[cfg(feature = "http2")]
+    pub(super) carrier: Option<Arc<Carrier>>,
 }
 
 impl Connection {
+    pub(super) fn new(shutdown: Shutdown) -> Self {
+        Self {
+            shutdown,
+            order: AtomicU8::new(Order::Serve as u8),
+            has_asked: AtomicBool::new(false),
+            task: AtomicWaker::new(),
+            opened: Instant::now(),
+            last_write: AtomicU64::new(0),
+            timed: AtomicBool::new(false),
+            blocked: AtomicBool::new(false),
+            vanished: AtomicBool::new(false),
+            patience: AtomicU64::new(0),
+            #[cfg(feature = "http2")]
+            carrier: None,
+        }
+    }
+
     /// Notes that the socket has taken bytes.
     pub(crate) fn note_write(&self) {
         if self.timed.load(Ordering::Relaxed) {
@@ -57,6 +81,18 @@ impl Connection {
     /// Notes that the socket takes no bytes now: the next write is later than what was noted so far.
     pub(crate) fn note_blocked(&self) {
         self.timed.store(false, Ordering::Relaxed);
+        self.blocked.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes that the socket takes bytes again.
+    pub(crate) fn note_room(&self) {
+        self.blocked.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether the socket takes nothing now.
+    #[cfg(feature = "http2")]
+    pub(super) fn is_blocked(&self) -> bool {
+        self.blocked.load(Ordering::Relaxed)
     }
 
     /// Notes that bytes for the socket have been handed over, at a time that their stream knows.
@@ -75,11 +111,19 @@ impl Connection {
     }
 
     pub(crate) fn has_vanished(&self) -> bool {
+        #[cfg(feature = "http2")]
+        if self.carrier.as_ref().is_some_and(|carrier| carrier.has_vanished()) {
+            return true;
+        }
         self.vanished.load(Ordering::Relaxed)
     }
 
     /// A stream on it waits so long for a client that takes nothing; for ever, if `None`.
     pub(crate) fn wait_for_client(&self, limit: Option<Duration>) {
+        #[cfg(feature = "http2")]
+        if let Some(carrier) = &self.carrier {
+            return carrier.connection.wait_for_client(limit);
+        }
         let millis = limit.map_or(u64::MAX, |limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
         self.patience.fetch_max(millis, Ordering::Relaxed);
     }
@@ -106,6 +150,12 @@ impl Connection {
     /// that no longer reads cannot end its connection by ending itself.
     pub(crate) fn cut(&self) {
         self.tell(Order::Cut);
+    }
+
+    /// Whether it was told to end.
+    #[cfg(feature = "http2")]
+    pub(super) fn is_cut(&self) -> bool {
+        self.order.load(Ordering::Acquire) == Order::Cut as u8
     }
 
     fn tell(&self, order: Order) {
@@ -145,17 +195,7 @@ pub(crate) struct Connections {
 impl Connections {
     /// Takes note of a connection, until what is returned is dropped.
     pub(crate) fn enter(self: &Arc<Self>, shutdown: Shutdown) -> Entry {
-        let connection = Arc::new(Connection {
-            shutdown,
-            order: AtomicU8::new(Order::Serve as u8),
-            has_asked: AtomicBool::new(false),
-            task: AtomicWaker::new(),
-            opened: Instant::now(),
-            last_write: AtomicU64::new(0),
-            timed: AtomicBool::new(false),
-            vanished: AtomicBool::new(false),
-            patience: AtomicU64::new(0),
-        });
+        let connection = Arc::new(Connection::new(shutdown));
         let key = self.open().insert(Arc::clone(&connection));
         Entry { connections: Arc::clone(self), connection, key }
     }

@@ -1,6 +1,8 @@
 //! Streams and connections as populations: who may open one, who has, and how they all end.
 
 mod admission;
+#[cfg(feature = "http2")]
+mod carrier;
 mod connection;
 mod mounted;
 mod registry;
@@ -9,13 +11,13 @@ mod signal;
 
 pub use admission::{Admission, ProxyError};
 pub(crate) use admission::{Full, Pace, Permit, Rate};
+#[cfg(feature = "http2")]
+pub(crate) use carrier::{Carrier, Place, SIGN_OF_LIFE};
 pub(crate) use connection::{Connection, Connections, Entry, Order};
 pub(crate) use mounted::Mounted;
 #[cfg(feature = "inspector")]
 pub(crate) use mounted::mounted;
 pub use registry::{Registry, StreamId, StreamInfo};
-#[cfg(feature = "http2")]
-pub(crate) use shutdown::ServerShutdown;
 pub use shutdown::Shutdown;
 pub(crate) use shutdown::{LAST_GRACE, Registration, Shutdowns, pick};
 pub(crate) use signal::signal;

@@ -315,12 +315,6 @@ impl Shutdowns {
     }
 }
 
-/// The server's own shutdown as a request extension, where its [`Connection`](super::Connection) is none. A type of its
-/// own, or a layer's would overwrite it.
-#[cfg(feature = "http2")]
-#[derive(Clone)]
-pub(crate) struct ServerShutdown(pub(crate) Shutdown);
-
 /// An open stream's entry; leaves when dropped.
 pub(crate) struct Registration {
     shutdown: Shutdown,

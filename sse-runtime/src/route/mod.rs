@@ -23,7 +23,7 @@ use axum::routing::MethodRouter;
 use http::StatusCode;
 use http_body::Body as _;
 
-#[cfg(feature = "docs")]
+#[cfg(any(feature = "compression", feature = "docs"))]
 pub(crate) use accept::is_zero_weight;
 pub use arguments::{
     Handle, HeadArgument, HeadArguments, LastArgument, Params, PathArgument, Rejection, Stream,

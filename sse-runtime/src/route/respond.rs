@@ -15,8 +15,6 @@ use tokio::time::{Sleep, sleep};
 use super::Rejection;
 use super::accept::accepts_event_stream;
 use super::full::refuse;
-#[cfg(feature = "http2")]
-use crate::lifecycle::ServerShutdown;
 use crate::lifecycle::{Admission, Connection, Mounted, Permit, Shutdowns};
 use crate::stream::{self, Arrival, Asked, END_ID, Guard, HandlerFuture, Opened, Shared};
 use crate::wire::last_event_id;
@@ -54,8 +52,6 @@ impl Ask {
         let permit = if head_only { None } else { Some(permit()?) };
         let connection: Option<&Arc<Connection>> = extensions.get();
         let server = connection.map(|connection| &connection.shutdown);
-        #[cfg(feature = "http2")]
-        let server = server.or_else(|| extensions.get().map(|ServerShutdown(shutdown)| shutdown));
         let shutdowns = Shutdowns::new(extensions.get(), server);
         let arrival = Arrival {
             asked,

@@ -14,8 +14,6 @@ use axum::response::Response;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-#[cfg(feature = "http2")]
-use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use pin_project_lite::pin_project;
@@ -23,14 +21,12 @@ use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
-use super::socket::Socket;
 #[cfg(feature = "http2")]
-use crate::lifecycle::ServerShutdown;
-use crate::lifecycle::{Connection, Entry, Order};
-
-/// How long an HTTP/2 connection may be silent before the peer is asked for a sign of life.
+use super::http2::over_http2;
+use super::socket::{Socket, no_answer};
 #[cfg(feature = "http2")]
-const PING: Duration = Duration::from_secs(20);
+use crate::lifecycle::Connection;
+use crate::lifecycle::{Entry, Order};
 
 /// How long a draining server waits for the first request of a connection that it has accepted.
 const FIRST_REQUEST_GRACE: Duration = Duration::from_millis(100);
@@ -46,7 +42,7 @@ pub(super) struct Limits {
 
 /// What a request becomes. In a box of its own, which is gone when the response begins: hyper keeps the place of it for as
 /// long as the connection lives.
-type Answering = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+pub(super) type Answering = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
 /// Serves a connection until it ends, or is told to.
 #[cfg(not(feature = "http2"))]
@@ -80,8 +76,9 @@ fn over_http1(
 ) -> impl Future<Output = ()> {
     let connection = Arc::clone(&entry.connection);
     let service = service_fn(move |mut request: Request<Incoming>| {
+        connection.note_request();
         request.extensions_mut().insert(Arc::clone(&connection));
-        answer(&app, &connection, peer, request)
+        answer(&app, peer, request)
     });
     let socket = TokioIo::new(Socket::new(tcp, Arc::clone(&entry.connection), limits.peer));
     let mut builder = http1::Builder::new();
@@ -91,41 +88,14 @@ fn over_http1(
     attend(served, http1::UpgradeableConnection::graceful_shutdown, entry, peer, None)
 }
 
-#[cfg(feature = "http2")]
-fn over_http2(
-    tcp: TcpStream,
-    peer: SocketAddr,
-    app: Router,
-    entry: Entry,
-    limits: Limits,
-) -> impl Future<Output = ()> {
-    let connection = Arc::clone(&entry.connection);
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        // Not the connection: one stream of many must not cut it for the others.
-        request.extensions_mut().insert(ServerShutdown(connection.shutdown.clone()));
-        answer(&app, &connection, peer, request)
-    });
-    let socket = TokioIo::new(Socket::new(tcp, Arc::clone(&entry.connection), limits.peer));
-    let mut builder = http2::Builder::new(hyper_util::rt::TokioExecutor::new());
-    builder.timer(TokioTimer::new()).keep_alive_interval(PING);
-    let served = builder.serve_connection(socket, service);
-    attend(served, http2::Connection::graceful_shutdown, entry, peer, Some(limits.head))
-}
-
-fn answer(
-    app: &Router,
-    connection: &Connection,
-    peer: SocketAddr,
-    mut request: Request<Incoming>,
-) -> Answering {
-    connection.note_request();
+pub(super) fn answer(app: &Router, peer: SocketAddr, mut request: Request<Incoming>) -> Answering {
     request.extensions_mut().insert(ConnectInfo(peer));
     // A router is always ready, and its calls cannot fail.
     Box::pin(app.clone().call(request.map(Body::new)))
 }
 
 /// Polls a connection, and passes on what it is told from outside. Without a request in `limit` it ends.
-fn attend<C>(
+pub(super) fn attend<C>(
     served: C,
     drain: fn(Pin<&mut C>),
     entry: Entry,
@@ -139,7 +109,7 @@ fn attend<C>(
 pin_project! {
     /// A connection that is listening to orders. A type of its own, because ten thousand of them lie in memory: an
     /// `async fn` keeps room for its arguments beside what it made of them.
-    struct Attended<C> {
+    pub(super) struct Attended<C> {
         #[pin]
         served: C,
         drain: fn(Pin<&mut C>),
@@ -194,11 +164,11 @@ impl<C: Future<Output = hyper::Result<()>>> Future for Attended<C> {
     }
 }
 
-/// Whether the kernel has given the peer up: nobody there acknowledged anything any more.
+/// Whether the kernel has given the peer up. In time for HTTP/1.1, whose streams are dropped with the connection; those of
+/// HTTP/2 may be gone by now.
 fn peer_is_gone(error: &hyper::Error) -> bool {
-    use std::io::ErrorKind::{HostUnreachable, NetworkUnreachable, TimedOut};
     let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
-    source.is_some_and(|error| matches!(error.kind(), HostUnreachable | NetworkUnreachable | TimedOut))
+    source.is_some_and(no_answer)
 }
 
 /// Whether the client begins with HTTP/2's preface (RFC 9113, section 3.4), without taking a byte from the socket.

@@ -2,7 +2,11 @@
 
 mod accept;
 mod connection;
+#[cfg(feature = "http2")]
+mod http2;
 mod listen;
+#[cfg(feature = "http2")]
+mod signs;
 mod socket;
 
 use std::fmt;
@@ -34,8 +38,8 @@ const FAR: Duration = Duration::from_secs(86_400 * 365);
 ///   (default 5 s). A second signal while it waits ends it at once;
 /// - sets `TCP_NODELAY`, without which the last chunk of a short stream waits some 40 ms for an acknowledgement;
 /// - keeps little in the kernel for a client that does not read (`TCP_NOTSENT_LOWAT`, on Linux), so that it is noticed,
-///   and drops its connection when the socket has taken nothing for the route's `send_timeout`. (Over HTTP/2 the handler
-///   is dropped then, but the connection stays, for the other streams on it);
+///   and drops its connection when the socket has taken nothing for the route's `send_timeout`. Over HTTP/2 it is the
+///   stream that is reset, if its window does not open, and the others on its connection go on;
 /// - notices peers that vanish without a word ([`peer_timeout`](Serve::peer_timeout), default 30 s, on Linux);
 /// - drops a connection that does not complete a request head in
 ///   [`header_read_timeout`](Serve::header_read_timeout) (default 10 s);
@@ -155,8 +159,8 @@ impl Serve {
     /// of an hour. `None` leaves it to the system.
     ///
     /// It is Linux's `TCP_USER_TIMEOUT`, and without effect elsewhere. While a client acknowledges and does not read, the
-    /// route's `send_timeout` counts, if that is longer. Over HTTP/2 the peer is asked for a sign of life every 20 s
-    /// besides, and given up 20 s later.
+    /// route's `send_timeout` counts, if that is longer. Over HTTP/2 the peer is asked for a sign of life besides, after 15 s
+    /// of silence, and given up 25 s later, on every system; one that reads nothing of its connection cannot answer.
     pub fn peer_timeout(mut self, limit: Option<Duration>) -> Self {
         self.limits.peer = limit;
         self

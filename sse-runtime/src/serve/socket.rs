@@ -78,6 +78,12 @@ fn note(outcome: io::Result<()>, option: &str) {
     }
 }
 
+/// Whether the kernel has given the peer up: nobody there acknowledged anything any more.
+pub(super) fn no_answer(error: &io::Error) -> bool {
+    use io::ErrorKind::{HostUnreachable, NetworkUnreachable, TimedOut};
+    matches!(error.kind(), HostUnreachable | NetworkUnreachable | TimedOut)
+}
+
 /// A socket that tells its connection when it has taken bytes.
 pub(super) struct Socket {
     tcp: TcpStream,
@@ -124,6 +130,7 @@ impl Socket {
     #[cold]
     fn has_room_again(&mut self) {
         self.is_full = false;
+        self.connection.note_room();
         if self.peer_timeout.is_some() {
             limit_silence(&self.tcp, self.peer_timeout);
         }

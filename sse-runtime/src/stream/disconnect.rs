@@ -9,7 +9,7 @@ use std::time::Duration;
 pub enum DisconnectReason {
     /// The client closed the connection, or its network did so visibly (FIN, RST, an HTTP/2 reset).
     ClientClosed,
-    /// The client's network is gone, without a word: nothing that was sent was acknowledged. Seen over HTTP/1.1 through
+    /// The client's network is gone, without a word: nothing that was sent was acknowledged. Seen through
     /// [`serve`](crate::serve), see [`Serve::peer_timeout`](crate::Serve::peer_timeout); elsewhere it is `ClientClosed`.
     PeerVanished,
     /// The client took nothing for the route's `send_timeout` while data was waiting for it, more than the buffers

@@ -4,7 +4,6 @@
 //! policy would not let it. Every address in it is relative, so that it works nested and behind a proxy that takes a
 //! prefix away.
 
-mod encoding;
 mod script;
 #[cfg(test)]
 mod tests;
@@ -20,8 +19,8 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 
+use crate::accept_encoding::accepts_gzip;
 use crate::asset::has_copy;
-use encoding::accepts_gzip;
 
 /// Only what comes from here runs, is shown, and is asked. Styles are what Scalar writes into the page itself.
 const POLICY: HeaderValue = HeaderValue::from_static(

@@ -7,7 +7,7 @@ use crate::route::is_zero_weight;
 
 /// Whether `Accept-Encoding` names gzip with a weight (RFC 9110, section 12.5.3). What cannot be read counts as not
 /// there, and without the header nothing is compressed: programs that can take it say so.
-pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
+pub(crate) fn accepts_gzip(headers: &HeaderMap) -> bool {
     let (mut named, mut any) = (None, None);
     for value in headers.get_all(ACCEPT_ENCODING) {
         let Ok(value) = value.to_str() else { continue };
