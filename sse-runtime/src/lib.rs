@@ -146,7 +146,7 @@ pub use sse_macros::sse_route;
 pub use sse_macros::SseEvent;
 
 /// Compiles, and where it can runs, every Rust block of the README.
-#[cfg(all(doctest, feature = "docs", feature = "testing"))]
+#[cfg(all(doctest, feature = "docs", feature = "inspector", feature = "testing"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
 

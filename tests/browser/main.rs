@@ -8,6 +8,7 @@ mod compression;
 mod docs;
 mod htmx_dashboard;
 mod hypermedia;
+mod inspector;
 mod job_progress;
 mod notifications;
 mod page;

@@ -135,6 +135,8 @@ function showRoutes(routes) {
     put(line.streams, count(route.streams));
     put(line.events, count(route.events));
   });
+  element("no-routes").hidden = wanted.length > 0;
+  element("no-routes").textContent = view.filter ? "No route matches." : "No route of this library is mounted.";
   const unknown = routes.reduce((sum, route) => sum + route.unknown, 0);
   element("unknown").hidden = unknown === 0;
   element("unknown").textContent = `${count(unknown)} streams are not shown above: they do not end with the Shutdown that the ` +

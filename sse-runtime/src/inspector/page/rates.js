@@ -5,6 +5,7 @@
 /** What is kept, and over what it is drawn while there is less, in milliseconds. */
 const KEPT = 300_000;
 const SPANS = [60_000, 120_000, KEPT];
+const UNSEEN = 5000;
 const element = id => document.getElementById(id);
 let samples = [];
 let span = SPANS[0];
@@ -40,10 +41,13 @@ function draw() {
   const top = niceAbove(Math.max(...steps.map(({ rate }) => rate)));
   const x = at => Math.max(0, 300 - (now - at) * 300 / span).toFixed(2);
   const y = rate => (100 - rate * 94 / top).toFixed(2);
-  const line = steps.map(({ from, to, rate }, index) =>
-    (index === 0 ? `M${x(from)} ${y(rate)}` : "") + `L${x((from + to) / 2)} ${y(rate)}` + (to === now ? `L300 ${y(rate)}` : ""));
-  element("line").setAttribute("d", line.join(""));
-  element("area").setAttribute("d", `${line.join("")}L300 100L${x(steps[0].from)} 100Z`);
+  // A step is a point in its middle; one that nobody looked at, and the outermost, are drawn from end to end.
+  const points = steps.flatMap(({ from, to, rate }, index) => {
+    const ends = to - from > UNSEEN ? [from, to] : [index === 0 ? from : (from + to) / 2, ...(to === now ? [to] : [])];
+    return ends.map(at => `${x(at)} ${y(rate)}`);
+  });
+  element("line").setAttribute("d", `M${points.join("L")}`);
+  element("area").setAttribute("d", `M${points.join("L")}L300 100L${x(steps[0].from)} 100Z`);
   element("top").textContent = `${top.toLocaleString()} / s`;
   element("span").textContent = span === SPANS[0] ? "a minute ago" : `${span / 60_000} minutes ago`;
   element("rate").textContent = show(steps.at(-1).rate);
