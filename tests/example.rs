@@ -48,8 +48,8 @@ impl Example {
     pub async fn start_on(name: &str, port: u16) -> Self {
         let mut command = Command::new(program(name));
         command.env("PORT", port.to_string()).env_remove("LISTEN_FDS");
-        // Of the one that has a second port.
-        command.env("TLS_PORT", "0");
+        // Of those that have a second port.
+        command.env("TLS_PORT", "0").env("PAGE_PORT", "0");
         Self::launch(command).await
     }
 

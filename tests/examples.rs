@@ -305,3 +305,198 @@ async fn stocks_that_do_not_exist_are_refused_and_leave_no_topic_behind() {
     assert_eq!((stats["topics"].as_u64(), stats["subscribers"].as_u64()), (Some(50), Some(50)));
     assert!(stats["published"].as_u64().is_some_and(|published| published > 0), "{stats}");
 }
+
+#[tokio::test]
+async fn cors_names_the_origin_of_its_page_and_no_other() {
+    let example = Example::start("cors").await;
+    let line = example.wait_for_line(|line| line.starts_with("open ")).await;
+    let page = line.split_once("open ").expect("the line was chosen for it").1;
+
+    let headers = [("origin", page), ("cookie", "other=1; nickname=ada")];
+    let mut stream = get_with(example.address(), "/events", &headers).await;
+    assert_eq!(stream.header("access-control-allow-origin"), Some(page));
+    assert_eq!(stream.header("access-control-allow-credentials"), Some("true"));
+    assert_eq!(stream.header("access-control-expose-headers"), Some("retry-after"));
+    let head = stream.head().join("\n");
+    assert!(head.contains("vary: ") && head.contains("origin"), "{head}");
+    let hello = stream.event().await.expect("a first event");
+    assert_eq!((hello.name.as_str(), hello.data.as_str()), ("hello", "\"ada\""));
+
+    let refused = get_with(example.address(), "/events", &[("origin", page)]).await;
+    assert_eq!((refused.status(), refused.header("access-control-allow-origin")), (401, Some(page)));
+
+    let other = page.replace("127.0.0.1", "localhost");
+    let headers = [("origin", other.as_str()), ("cookie", "nickname=ada")];
+    let unlisted = get_with(example.address(), "/events", &headers).await;
+    assert_eq!(unlisted.header("access-control-allow-origin"), None);
+}
+
+/// A secret that the example `who_may_listen` hands out, from the JSON in which it stands.
+async fn secret(answer: Response, name: &str) -> String {
+    assert_eq!(answer.status(), 200);
+    let answer: serde_json::Value = serde_json::from_str(&answer.rest().await).expect("JSON");
+    answer[name].as_str().expect("a secret").to_owned()
+}
+
+async fn bearer(example: &Example, name: &str) -> String {
+    let token = post(example.address(), "/token", &[], &format!("name={name}")).await;
+    format!("Bearer {}", secret(token, "token").await)
+}
+
+async fn hello(stream: &mut Response, name: &str) {
+    assert_eq!(stream.status(), 200);
+    let hello = stream.event().await.expect("a first event");
+    assert_eq!((hello.name.as_str(), hello.data), ("hello", format!("\"{name}\"")));
+}
+
+/// Reads the numbers up to the word with which the stream ends. Returns the reason that it gives, and what came last.
+async fn last_word(stream: &mut Response) -> (serde_json::Value, Option<Event>) {
+    let mut last = None;
+    let bye = within_limit("the end of the stream", async {
+        loop {
+            let event = stream.event().await.expect("a last event");
+            if event.name == "sse-bye" {
+                return event;
+            }
+            assert_eq!(event.name, "number");
+            last = Some(event);
+        }
+    });
+    let bye: serde_json::Value = serde_json::from_str(&bye.await.data).expect("JSON");
+    assert_eq!(stream.block().await, None);
+    (bye["reason"].clone(), last)
+}
+
+#[tokio::test]
+async fn who_may_listen_with_a_cookie_until_the_logout() {
+    let example = Example::start("who_may_listen").await;
+    let path = "/cookie/events";
+    let nobody = get(example.address(), path).await;
+    assert_eq!((nobody.status(), nobody.rest().await.as_str()), (401, "log in first"));
+    let forged = get_with(example.address(), path, &[("cookie", "session=0000")]).await;
+    assert_eq!(forged.status(), 401);
+
+    let mut sessions = Vec::new();
+    for _ in 0..2 {
+        let login = post(example.address(), "/cookie/login", &[], "name=ada").await;
+        let set = login.header("set-cookie").expect("a session").to_owned();
+        for attribute in ["HttpOnly", "SameSite=Lax", "Path=/"] {
+            assert!(set.contains(attribute), "{set}");
+        }
+        sessions.push(set.split(';').next().expect("a cookie").to_owned());
+    }
+    assert_ne!(sessions[0], sessions[1]);
+    let mut streams = Vec::new();
+    for session in &sessions {
+        let mut stream = get_with(example.address(), path, &[("cookie", session)]).await;
+        hello(&mut stream, "ada").await;
+        let (at, _) = opened(&stream.event().await.expect("a position"));
+        streams.push((stream, at));
+    }
+
+    post(example.address(), "/cookie/logout", &[("cookie", &sessions[0])], "").await;
+    let (mut ended, at) = streams.remove(0);
+    assert_eq!(last_word(&mut ended).await.0, "Kicked");
+    let back = get_with(example.address(), path, &[("cookie", &sessions[0]), ("last-event-id", &at)]).await;
+    assert_eq!((back.status(), back.rest().await.as_str()), (401, "log in first"));
+
+    let (mut other, _) = streams.remove(0);
+    for _ in 0..3 {
+        assert_eq!(other.event().await.expect("it goes on").name, "number", "another login of the same user");
+    }
+}
+
+#[tokio::test]
+async fn who_may_listen_with_a_ticket_once_and_soon() {
+    let example = Example::start("who_may_listen").await;
+    let without = post(example.address(), "/ticket", &[], "").await;
+    assert_eq!((without.status(), without.header("www-authenticate")), (401, Some("Bearer")));
+    let token = bearer(&example, "ada").await;
+    let ticket = async || {
+        let answer = post(example.address(), "/ticket", &[("authorization", &token)], "").await;
+        secret(answer, "ticket").await
+    };
+
+    let first = ticket().await;
+    assert!(first.len() == 32 && first.bytes().all(|byte| byte.is_ascii_hexdigit()), "128 bits: {first}");
+    let path = format!("/ticket/events?ticket={first}");
+    let mut stream = get(example.address(), &path).await;
+    hello(&mut stream, "ada").await;
+    let (at, _) = opened(&stream.event().await.expect("a position"));
+    let next = stream.event().await.expect("a number");
+    for headers in [&[][..], &[("last-event-id", at.as_str())]] {
+        let again = get_with(example.address(), &path, headers).await;
+        assert_eq!(again.status(), 401, "used");
+        assert!(!again.rest().await.contains(&first), "it is not repeated");
+    }
+    for path in ["/ticket/events", "/ticket/events?ticket=", "/ticket/events?ticket=0000"] {
+        assert_eq!(get(example.address(), path).await.status(), 401, "{path}");
+    }
+
+    let path = format!("/ticket/events?ticket={}&last_event_id={at}", ticket().await);
+    let mut resumed = get(example.address(), &path).await;
+    hello(&mut resumed, "ada").await;
+    assert_eq!(opened(&resumed.event().await.expect("a position")), (at, true));
+    assert_eq!(resumed.event().await.expect("a number"), next, "what came after");
+
+    // One after the other, until one is too old: not before its five seconds are over.
+    let handed_out = Instant::now();
+    let mut tickets = Vec::new();
+    for _ in 0..40 {
+        tickets.push(ticket().await);
+    }
+    let mut pace = tokio::time::interval(Duration::from_millis(250));
+    within_limit("a ticket that is too old", async {
+        for ticket in &tickets {
+            pace.tick().await;
+            let stream = get(example.address(), &format!("/ticket/events?ticket={ticket}")).await;
+            if stream.status() == 401 {
+                return;
+            }
+        }
+        panic!("they are good for ever");
+    })
+    .await;
+    assert!(handed_out.elapsed() >= Duration::from_secs(5), "too early: {:?}", handed_out.elapsed());
+    for ticket in tickets.iter().chain([&first]) {
+        assert!(!example.printed().iter().any(|line| line.contains(ticket)), "it is in the log");
+    }
+}
+
+#[tokio::test]
+async fn who_may_listen_with_a_header_until_the_token_is_over() {
+    let example = Example::start("who_may_listen").await;
+    let path = "/header/events";
+    for headers in [&[][..], &[("authorization", "Bearer 0000")], &[("authorization", "Basic YTpi")]] {
+        let refused = get_with(example.address(), path, headers).await;
+        assert_eq!((refused.status(), refused.header("www-authenticate")), (401, Some("Bearer")));
+    }
+    let token = bearer(&example, "ada").await;
+    let begun = Instant::now();
+    let mut stream = get_with(example.address(), path, &[("authorization", &token)]).await;
+    hello(&mut stream, "ada").await;
+    assert!(!opened(&stream.event().await.expect("a position")).1);
+    let (reason, last) = last_word(&mut stream).await;
+    assert_eq!(reason, "AuthExpired");
+    assert!(begun.elapsed() >= Duration::from_secs(8), "too early: {:?}", begun.elapsed());
+    let last = last.expect("numbers, for ten seconds");
+    let at = last.id.expect("a position");
+
+    let late = get_with(example.address(), path, &[("authorization", &token), ("last-event-id", &at)]).await;
+    assert_eq!(late.status(), 401);
+    let renewed = bearer(&example, "ada").await;
+    let headers = [("authorization", renewed.as_str()), ("last-event-id", at.as_str())];
+    let mut back = get_with(example.address(), path, &headers).await;
+    hello(&mut back, "ada").await;
+    assert_eq!(opened(&back.event().await.expect("a position")), (at, true));
+    let next: u64 = back.event().await.expect("a number").data.parse().expect("a number");
+    assert_eq!(Ok(next - 1), last.data.parse());
+}
+
+#[tokio::test]
+async fn who_may_listen_knows_no_page_of_another_site() {
+    let example = Example::start("who_may_listen").await;
+    let evil = [("origin", "http://evil.example")];
+    assert_eq!(get_with(example.address(), "/cookie/events", &evil).await.status(), 403);
+    assert_eq!(post(example.address(), "/cookie/login", &evil, "name=ada").await.status(), 403);
+}

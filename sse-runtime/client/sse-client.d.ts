@@ -38,7 +38,7 @@ export interface Open {
 
 /** The stream cannot go on from the id that was named. `Open` comes next. */
 export interface Reset {
-  reason: "malformed" | "epoch" | "ahead" | "evicted";
+  reason: "malformed" | "epoch" | "ahead" | "evicted" | "too_far";
   asked: string | null;
   oldest: string;
   now: string;

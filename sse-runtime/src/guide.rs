@@ -8,6 +8,9 @@ pub mod browser_client {}
 #[doc = include_str!("../docs/testing.md")]
 pub mod testing {}
 
+#[doc = include_str!("../docs/observability.md")]
+pub mod observability {}
+
 #[doc = include_str!("../docs/production.md")]
 pub mod production {}
 
@@ -16,6 +19,9 @@ pub mod topics_and_resume {}
 
 #[doc = include_str!("../docs/typed_events.md")]
 pub mod typed_events {}
+
+#[doc = include_str!("../docs/who_may_listen.md")]
+pub mod who_may_listen {}
 
 #[cfg(test)]
 mod tests {

@@ -27,6 +27,8 @@
 //! - [`Hub`], [`Topic`] and [`Sse::follow`]: publish once, and every browser gets it, also one that comes back; see
 //!   [`guide::topics_and_resume`].
 //! - The feature `client` brings a client for browsers, see [`guide::browser_client`].
+//! - [`AllowedHosts`] keeps other sites' pages from a server on this machine; who else may listen is in
+//!   [`guide::who_may_listen`].
 //! - [`Error`] is for handlers that have no error type of their own.
 //! - [`derive@SseEvent`] makes an enum a route's events; with the feature `openapi`, `api!` makes documents of routes, which the
 //!   page of the feature `docs` shows; see [`guide::typed_events`].
@@ -74,7 +76,8 @@
 //! ```
 //!
 //! What goes wrong is logged through [`tracing`](https://docs.rs/tracing): a program that wants to see it installs a
-//! subscriber, `tracing_subscriber::fmt::init()` for instance.
+//! subscriber, `tracing_subscriber::fmt::init()` for instance. Each stream has a span, and with the feature
+//! `metrics` there are numbers: see [`guide::observability`].
 //!
 //! # Cancel safety
 //!
@@ -92,6 +95,7 @@
 //! | `inspector` | no | [`Inspector`], a page that shows routes, streams and topics while they live |
 //! | `listenfd` | yes | [`listen`] takes a socket from systemd or systemfd |
 //! | `http2` | no | HTTP/2 without TLS in [`serve`] |
+//! | `metrics` | no | numbers about streams and hubs, for Prometheus and others: see [`guide::observability`] |
 //! | `openapi` | no | `api!` and `Api`: OpenAPI documents of routes (Rust 1.88) |
 //! | `testing` | no | the module `testing`, with a test client |
 
@@ -110,9 +114,11 @@ mod contract;
 pub mod engine;
 mod error;
 pub mod guide;
+mod hosts;
 #[cfg(feature = "inspector")]
 mod inspector;
 mod lifecycle;
+mod observe;
 mod route;
 mod serve;
 mod stream;
@@ -126,6 +132,7 @@ pub use compression::{Compressed, Compression};
 #[cfg(feature = "openapi")]
 pub use contract::{Api, DescribeArgument};
 pub use error::{Error, PublicMessage, Result, SendError};
+pub use hosts::{AllowedHosts, CheckHost};
 pub use http::StatusCode;
 #[cfg(feature = "inspector")]
 pub use inspector::Inspector;

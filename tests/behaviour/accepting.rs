@@ -111,3 +111,28 @@ async fn the_goodbyes_are_spread_and_the_time_to_drain_begins_after_them() {
     assert!(moments.iter().all(|at| *at <= 20), "{moments:?}");
     assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
 }
+
+/// Asks with a header of so many bytes; the status of the answer.
+async fn with_a_header_of(bytes: usize, address: SocketAddr) -> String {
+    let mut connection = TcpStream::connect(address).await.expect("it listens");
+    let head = format!(
+        "GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Long: {}\r\n\r\n",
+        "x".repeat(bytes)
+    );
+    // What the server does not want to read it may refuse to take.
+    let _ = connection.write_all(head.as_bytes()).await;
+    let mut answer = Vec::new();
+    let _ = within_limit("an answer", connection.read_to_end(&mut answer)).await;
+    let answer = String::from_utf8(answer).expect("text");
+    answer.lines().next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn a_request_head_that_is_too_large_is_answered_so() {
+    let (address, _) = server(|serve| serve).await;
+    assert_eq!(with_a_header_of(60_000, address).await, "HTTP/1.1 200 OK");
+    assert_eq!(with_a_header_of(140_000, address).await, "HTTP/1.1 431 Request Header Fields Too Large");
+    let (address, _) = server(|serve| serve.max_head_size(8192)).await;
+    assert_eq!(with_a_header_of(8000, address).await, "HTTP/1.1 200 OK");
+    assert_eq!(with_a_header_of(20_000, address).await, "HTTP/1.1 431 Request Header Fields Too Large");
+}

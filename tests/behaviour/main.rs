@@ -5,16 +5,19 @@ mod accepting;
 mod admission;
 mod backpressure;
 mod compression;
+mod cors;
 mod disconnects;
 mod ending;
 mod events;
 mod frames;
 mod head;
 mod hostile;
+mod hosts;
 mod http2;
 mod inspector;
 mod keep_alive;
 mod logging;
+mod metrics;
 mod phases;
 mod registry;
 mod requests;
@@ -25,6 +28,7 @@ mod test_client;
 mod topics;
 mod transports;
 mod typed;
+mod unlogged;
 
 use std::sync::{Arc, Mutex};
 

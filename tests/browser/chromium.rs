@@ -57,6 +57,11 @@ impl Chromium {
         Self::launch_with(&["--ignore-certificate-errors"]).await
     }
 
+    /// One that takes a name for 127.0.0.1, whatever resolvers say.
+    pub(crate) async fn launch_resolving(name: &str) -> Self {
+        Self::launch_with(&[&format!("--host-resolver-rules=MAP {name} 127.0.0.1")]).await
+    }
+
     async fn launch_with(flags: &[&str]) -> Self {
         let profile = tempfile::tempdir().expect("a folder for the profile");
         let mut child = Command::new(program())

@@ -5,6 +5,7 @@ mod ai_ui;
 mod cable;
 mod chromium;
 mod compression;
+mod cors;
 mod docs;
 mod htmx_dashboard;
 mod hypermedia;
@@ -18,6 +19,7 @@ mod scores;
 mod sse_client;
 mod stocks;
 mod tls_h2;
+mod who_may_listen;
 
 use std::time::{Duration, Instant};
 

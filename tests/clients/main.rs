@@ -6,6 +6,7 @@ mod hey_api;
 mod job_progress;
 mod mcp;
 mod openai;
+mod prometheus;
 #[path = "../sample.rs"]
 mod sample;
 mod sse_client;

@@ -20,7 +20,7 @@ const job = connect<JobEvent>("/jobs/7/events", {
   },
   terminal: ["done"],
   onOpen: ({ resumed }) => resumed satisfies boolean,
-  onReset: ({ reason }) => reason satisfies "malformed" | "epoch" | "ahead" | "evicted",
+  onReset: ({ reason }) => reason satisfies "malformed" | "epoch" | "ahead" | "evicted" | "too_far",
   onError: error => error satisfies StreamError,
   share: true,
 });

@@ -117,6 +117,7 @@ impl Engine for Reader {
             seq,
             block: block.clone().into_bytes().into(),
             key: String::new(),
+            trace: None,
         };
         Answer::now(Ok(Page::Records(records.map(stored).collect())))
     }

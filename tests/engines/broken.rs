@@ -6,7 +6,9 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use sse_runtime::engine::{Answer, Delivered, Engine, EngineError, Feed, Log, Page, Receiver, Record};
+use sse_runtime::engine::{
+    Answer, Delivered, Engine, EngineError, Feed, Log, Page, Receiver, Record, TraceParent,
+};
 use sse_runtime::testing::engine_contract::{self, Subject};
 
 use crate::broker::{Broker, Delivers, Node};
@@ -52,6 +54,8 @@ enum Flaw {
     CutsBlocks,
     EndsAtNul,
     ForgetsKeys,
+    ForgetsTraces,
+    ReadsWithoutTraces,
 }
 
 /// A good engine behind something that spoils it.
@@ -79,6 +83,18 @@ struct Held {
     seq: u64,
     block: Vec<u8>,
     key: String,
+    trace: Option<TraceParent>,
+}
+
+impl Held {
+    fn new(topic: &str, seq: u64, record: Record<'_>) -> Self {
+        let (block, key) = (record.block.to_owned(), record.key.to_owned());
+        Self { topic: topic.to_owned(), seq, block, key, trace: record.trace.copied() }
+    }
+
+    fn record(&self) -> Record<'_> {
+        Record::new(&self.block, &self.key).traced(self.trace.as_ref())
+    }
 }
 
 impl Broken {
@@ -112,28 +128,26 @@ impl Receiver for Between {
             Flaw::DeliversSometimesNot if nth % 7 == 0 && topic != "fence" => return Delivered::default(),
             Flaw::DeliversTopicsInTurn if topic != "fence" => {
                 let mut held = self.held.lock().expect("no panic");
-                let (topic, block, key) = (topic.to_owned(), record.block.to_owned(), record.key.to_owned());
-                held.push(Held { topic, seq, block, key });
+                held.push(Held::new(topic, seq, record));
                 if held.len() == 6 {
                     held.sort_by(|a, b| a.topic.cmp(&b.topic));
-                    for Held { topic, seq, block, key } in held.drain(..) {
-                        drop(self.feed.deliver(&topic, seq, Record::new(&block, &key)));
+                    for held in held.drain(..) {
+                        drop(self.feed.deliver(&held.topic, held.seq, held.record()));
                     }
                 }
                 return Delivered::default();
             }
             Flaw::DeliversTwoAtOnce if topic != "fence" => {
                 let mut held = self.held.lock().expect("no panic");
-                let (topic, block, key) = (topic.to_owned(), record.block.to_owned(), record.key.to_owned());
-                held.push(Held { topic, seq, block, key });
+                held.push(Held::new(topic, seq, record));
                 if held.len() == 2 {
                     let together = Barrier::new(2);
                     std::thread::scope(|scope| {
-                        for Held { topic, seq, block, key } in held.drain(..) {
+                        for held in held.drain(..) {
                             let together = &together;
                             scope.spawn(move || {
                                 together.wait();
-                                drop(self.feed.deliver(&topic, seq, Record::new(&block, &key)));
+                                drop(self.feed.deliver(&held.topic, held.seq, held.record()));
                             });
                         }
                     });
@@ -153,7 +167,8 @@ impl Receiver for Between {
             _ => record.block,
         };
         let key = if self.flaw == Flaw::ForgetsKeys { "" } else { record.key };
-        self.feed.deliver(name, seq, Record::new(block, key))
+        let trace = record.trace.filter(|_| self.flaw != Flaw::ForgetsTraces);
+        self.feed.deliver(name, seq, Record::new(block, key).traced(trace))
     }
 
     fn lost(&self, top: u64) {
@@ -233,9 +248,9 @@ impl Engine for Broken {
             });
         }
         let name = self.name(topic);
-        let (block, key) = (record.block.to_owned(), record.key.to_owned());
+        let held = Held::new(topic, 0, record);
         Answer::later(async move {
-            let seq = self.good.publish(&name, Record::new(&block, &key)).await?;
+            let seq = self.good.publish(&name, held.record()).await?;
             match self.flaw {
                 Flaw::NumbersFromZero => Ok(seq - 1),
                 Flaw::OneAnswerForTwo => Ok(seq.div_ceil(2)),
@@ -265,6 +280,7 @@ impl Engine for Broken {
             if let Page::Records(records) = &mut page {
                 match self.flaw {
                     Flaw::ReadsWithHole if records.len() > 3 => drop(records.remove(2)),
+                    Flaw::ReadsWithoutTraces => records.iter_mut().for_each(|record| record.trace = None),
                     Flaw::ReadsEmptyPart if records.len() > 6 => records.clear(),
                     _ => {}
                 }
@@ -351,6 +367,8 @@ async fn each_flaw_is_found_and_the_clause_named() {
         (CutsBlocks, &[3]),
         (EndsAtNul, &[3]),
         (ForgetsKeys, &[3]),
+        (ForgetsTraces, &[3]),
+        (ReadsWithoutTraces, &[5]),
     ];
     let mut wrong = Vec::new();
     for (flaw, clauses) in flaws {

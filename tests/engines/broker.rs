@@ -2,7 +2,7 @@
 //! than any ring and not endless, and failures on demand.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -56,6 +56,9 @@ impl Broker {
             passed: watch::Sender::new(0),
             running: watch::Sender::new(true),
             losing: AtomicBool::new(false),
+            answering: watch::Sender::new(true),
+            reading: AtomicUsize::new(0),
+            most_reading: AtomicUsize::new(0),
             failing: Mutex::default(),
             calls: Mutex::default(),
             dice: AtomicU64::new(1),
@@ -75,11 +78,12 @@ impl Broker {
         self.kept().top
     }
 
-    fn append(&self, topic: &str, block: Bytes, key: String, skip: u64) -> u64 {
+    fn append(&self, topic: &str, mut record: Stored, skip: u64) -> u64 {
         let mut kept = self.kept();
         let seq = kept.top + 1 + skip;
         kept.top = seq;
-        kept.records.push_back((topic.to_owned(), Stored { seq, block, key }));
+        record.seq = seq;
+        kept.records.push_back((topic.to_owned(), record));
         if kept.records.len() > self.0.keeps {
             kept.gone = kept.records.pop_front().map_or(kept.gone, |(_, record)| record.seq);
         }
@@ -129,6 +133,10 @@ struct NodeState {
     passed: watch::Sender<u64>,
     running: watch::Sender<bool>,
     losing: AtomicBool,
+    /// Reads are answered.
+    answering: watch::Sender<bool>,
+    reading: AtomicUsize,
+    most_reading: AtomicUsize,
     failing: Mutex<HashMap<Call, usize>>,
     calls: Mutex<HashMap<Call, usize>>,
     dice: AtomicU64,
@@ -172,6 +180,16 @@ impl Node {
     /// Makes the next calls fail.
     pub(crate) fn fail(&self, call: Call, times: usize) {
         lock(&self.0.failing).insert(call, times);
+    }
+
+    /// No read is answered any more, until it is `true` again.
+    pub(crate) fn answer_reads(&self, answers: bool) {
+        self.0.answering.send_replace(answers);
+    }
+
+    /// How many reads it is busy with, and how many it was at most.
+    pub(crate) fn reading(&self) -> (usize, usize) {
+        (self.0.reading.load(Ordering::Relaxed), self.0.most_reading.load(Ordering::Relaxed))
     }
 
     /// How often it was called.
@@ -237,13 +255,14 @@ impl NodeState {
                 }
             };
             match next {
-                Ok(Some((topic, Stored { seq, block, key }))) => {
+                Ok(Some((topic, Stored { seq, block, key, trace }))) => {
                     self.take_time().await;
                     if !*self.running.borrow() {
                         continue;
                     }
                     if self.delivers == Delivers::Everything || lock(&self.open).contains(&topic) {
-                        drop(feed.deliver(&topic, seq, Record::new(&block, &key)));
+                        let record = Record::new(&block, &key).traced(trace.as_ref());
+                        drop(feed.deliver(&topic, seq, record));
                     }
                     at = seq;
                     self.passed.send_replace(at);
@@ -294,11 +313,12 @@ impl Engine for Node {
 
     fn publish<'a>(&'a self, topic: &'a str, record: Record<'_>) -> Answer<'a, u64> {
         let (block, key) = (Bytes::copy_from_slice(record.block), record.key.to_owned());
+        let record = Stored { seq: 0, block, key, trace: record.trace.copied() };
         Answer::later(async move {
             self.0.take_time().await;
             self.0.call(Call::Publish)?;
             let skip = if self.0.roll() % 5 == 0 { 2 } else { 0 };
-            let seq = self.0.broker.append(topic, block, key, skip);
+            let seq = self.0.broker.append(topic, record, skip);
             self.0.take_time().await;
             self.0.call(Call::PublishAnswer)?;
             Ok(seq)
@@ -315,8 +335,11 @@ impl Engine for Node {
 
     fn read<'a>(&'a self, topic: &'a str, after: u64, until: u64) -> Answer<'a, Page> {
         Answer::later(async move {
+            let _reading = Reading::begin(&self.0);
             self.0.take_time().await;
             self.0.call(Call::Read)?;
+            let answers = self.0.answering.subscribe().wait_for(|&answers| answers).await.map(drop);
+            answers.map_err(EngineError::new)?;
             if after >= until {
                 return Ok(Page::Records(Vec::new()));
             }
@@ -328,6 +351,23 @@ impl Engine for Node {
             let wanted = wanted.filter(|record| after < record.seq && record.seq <= until);
             Ok(Page::Records(wanted.take(PAGE).cloned().collect()))
         })
+    }
+}
+
+/// Counts for as long as it lives.
+struct Reading<'a>(&'a AtomicUsize);
+
+impl<'a> Reading<'a> {
+    fn begin(node: &'a NodeState) -> Self {
+        let reading = node.reading.fetch_add(1, Ordering::Relaxed) + 1;
+        node.most_reading.fetch_max(reading, Ordering::Relaxed);
+        Self(&node.reading)
+    }
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sse_runtime::engine::{Answer, Engine, Feed, Log, Memory, Page, Record};
 use sse_runtime::{Hub, Message, PublishError, StatusCode, Topic};
 
 use crate::broker::{Broker, Call, Delivers};
@@ -188,4 +189,50 @@ async fn what_delivery_has_left_out_and_the_log_has_lost_is_said() {
         reset(&mut back, "evicted").await;
         assert_eq!(hub.topic::<Message>("a").subscribers(), 2);
     }
+}
+
+/// Panics when a topic is closed.
+#[derive(Debug)]
+struct ClosesBadly(Memory);
+
+impl Engine for ClosesBadly {
+    fn start(&self, feed: Feed) -> Answer<'_, Log> {
+        self.0.start(feed)
+    }
+
+    fn open<'a>(&'a self, topic: &'a str) -> Answer<'a, u64> {
+        self.0.open(topic)
+    }
+
+    fn close(&self, topic: &str) {
+        panic!("{topic} cannot be closed");
+    }
+
+    fn publish<'a>(&'a self, topic: &'a str, record: Record<'_>) -> Answer<'a, u64> {
+        self.0.publish(topic, record)
+    }
+
+    fn top(&self) -> Answer<'_, u64> {
+        self.0.top()
+    }
+
+    fn read<'a>(&'a self, topic: &'a str, after: u64, until: u64) -> Answer<'a, Page> {
+        self.0.read(topic, after, until)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_whose_closing_panicked_opens_again() {
+    let hub = Hub::on(ClosesBadly(Memory::new())).topics(1).start().await.expect("started");
+    for _ in 0..3 {
+        for name in ["a", "b", "c"] {
+            let mut events = client(&hub).get(&format!("/{name}")).stream().await;
+            opened(&mut events, false).await;
+            publish(&hub, &[name], 0..1).await;
+            expect(&mut events, 0..1).await;
+            events.disconnect();
+            tokio::time::sleep(SECOND).await;
+        }
+    }
+    assert!(hub.stats().topics < 3, "some were closed");
 }

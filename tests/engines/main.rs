@@ -6,8 +6,10 @@ mod broker;
 mod contract;
 mod failures;
 mod nodes;
+mod replay;
 mod resume;
 mod slow;
+mod trace;
 mod weather;
 
 use axum::extract::State;

@@ -168,16 +168,34 @@ async fn a_handler_that_stops_and_follows_again_while_the_log_is_read_loses_noth
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_handler_that_stops_more_often_than_a_long_history_can_be_judged_gets_on() {
+    let node = Broker::keeping(1000).node().latency(Duration::from_millis(8));
+    let hub = hub(&node).await;
+    let start = hub.topic::<sse_runtime::Message>("a").position();
+    publish(&hub, &["a"], 0..500).await;
+    let client = TestClient::new(routes![with_ticks].with_state((hub, Arc::default())));
+    let mut events = client.get("/with_ticks/a").last_event_id(start.as_str()).stream().await;
+    opened(&mut events, true).await;
+    expect(&mut events, 0..500).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_stops_following_while_the_log_is_read_leaves_its_client_an_id_to_come_back_with() {
     let node = Broker::keeping(1000).node().latency(Duration::from_millis(100));
     let hub = hub(&node).await;
     let start = hub.topic::<sse_runtime::Message>("a").position();
-    publish(&hub, &["a"], 0..80).await;
+    // Large ones, so that the log is read by and by.
+    let filling = "x".repeat(4000);
+    for n in 0..80 {
+        hub.topic::<sse_runtime::Message>("a").publish(format!("{n} {filling}")).await.expect("published");
+    }
     let app: App = (hub.clone(), Arc::default());
     let client = TestClient::new(routes![until_done].with_state(app.clone()));
     let mut events = client.get("/until_done/a").last_event_id(start.as_str()).stream().await;
     opened(&mut events, true).await;
-    expect(&mut events, 0..10).await;
+    for n in 0..10 {
+        events.expect("message", &format!("{n} {filling}")).await;
+    }
     app.1.notify_one();
     let rest = events.rest().await;
     let (goodbye, some) = rest.split_last().expect("a goodbye");
@@ -185,10 +203,12 @@ async fn who_stops_following_while_the_log_is_read_leaves_its_client_an_id_to_co
     assert!(some.len() < 69, "the log is not read to its end for someone who leaves");
     let seen = 10 + some.len();
     for (n, event) in some.iter().enumerate() {
-        assert_eq!(event.data, (10 + n).to_string(), "no gap was said");
+        assert_eq!(event.data, format!("{} {filling}", 10 + n), "no gap was said");
     }
     let last = events.last_event_id().to_owned();
     let mut events = crate::client(&hub).get("/a").last_event_id(last).stream().await;
     opened(&mut events, true).await;
-    expect(&mut events, seen..80).await;
+    for n in seen..80 {
+        events.expect("message", &format!("{n} {filling}")).await;
+    }
 }

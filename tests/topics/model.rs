@@ -82,6 +82,7 @@ impl World {
             .bytes(setup.bytes)
             .age(setup.age)
             .topics(setup.topics)
+            .replay_bytes(setup.replay_bytes)
             .build();
         let app: Router = routes![disconnect, skip, latest].with_state(hub.clone());
         let mut history = History::new(setup, hub.topic::<Message>("0").position().as_str(), TOPICS);
@@ -262,7 +263,10 @@ impl World {
         let gone = |topic: &&usize| self.history.surely_gone_for_resume(**topic, now) > seq;
         let may_be_gone = |topic: &&usize| self.history.maybe_gone(**topic, now) > seq;
         let mut expected = Vec::new();
-        if !topics.iter().any(|topic| gone(&topic)) {
+        let bytes: usize = topics.iter().map(|&topic| self.history.bytes_after(topic, seq)).sum();
+        if bytes > self.setup.replay_bytes {
+            expected.push(Expected::Reset("too_far"));
+        } else if !topics.iter().any(|topic| gone(&topic)) {
             expected.push(Expected::Resumed(seq));
         }
         if topics.iter().any(|topic| may_be_gone(&topic)) {

@@ -79,7 +79,13 @@ fn open() -> RefOr<Schema> {
 }
 
 fn reset() -> RefOr<Schema> {
-    let reasons = [ResetReason::Malformed, ResetReason::Epoch, ResetReason::Ahead, ResetReason::Evicted];
+    let reasons = [
+        ResetReason::Malformed,
+        ResetReason::Epoch,
+        ResetReason::Ahead,
+        ResetReason::Evicted,
+        ResetReason::TooFar,
+    ];
     Item::new(RESET)
         .description("The stream cannot go on from the id that was named: what follows begins anew.")
         .build(data_of(

@@ -8,6 +8,7 @@ mod answer;
 mod error;
 mod feed;
 mod memory;
+mod trace;
 
 use std::fmt;
 
@@ -16,6 +17,7 @@ pub use error::EngineError;
 pub(crate) use feed::GiveBack;
 pub use feed::{Delivered, Feed, Receiver};
 pub use memory::Memory;
+pub use trace::{InvalidTraceParent, TraceParent};
 
 /// The log behind a [`Hub`](crate::Hub).
 ///
@@ -44,7 +46,8 @@ pub use memory::Memory;
 /// 7. **Waiting.** No method blocks its thread; what has to wait is an [`Answer::Later`], and dropping that is allowed
 ///    at any time. What it would have done is then done whole, or not at all.
 /// 8. **Text.** Any text is a topic's name or a key: the empty one, one of 300 bytes, one with wildcards, spaces or a
-///    NUL. Two names are one topic only if they are the same bytes. Blocks and keys come back byte for byte.
+///    NUL. Two names are one topic only if they are the same bytes. Blocks and keys come back byte for byte, and so does
+///    the trace of a record that has one.
 ///
 /// An engine belongs to one hub: `start` is called once.
 ///
@@ -92,13 +95,21 @@ pub struct Record<'a> {
     /// What the event is about: a later event with the same key makes this one stale for a subscriber who wants the
     /// newest only.
     pub key: &'a str,
+    /// The span that published it; most have none.
+    pub trace: Option<&'a TraceParent>,
 }
 
 impl<'a> Record<'a> {
     /// A record of a block and a key.
     #[must_use]
     pub fn new(block: &'a [u8], key: &'a str) -> Self {
-        Self { block, key }
+        Self { block, key, trace: None }
+    }
+
+    /// The same record, published by this span.
+    #[must_use]
+    pub fn traced(self, trace: Option<&'a TraceParent>) -> Self {
+        Self { trace, ..self }
     }
 }
 
@@ -111,6 +122,8 @@ pub struct Stored {
     pub block: bytes::Bytes,
     /// [`Record::key`].
     pub key: String,
+    /// [`Record::trace`]. As text, it has 55 characters.
+    pub trace: Option<TraceParent>,
 }
 
 /// What [`Engine::read`] found.

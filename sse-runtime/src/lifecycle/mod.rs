@@ -10,7 +10,7 @@ mod shutdown;
 mod signal;
 
 pub use admission::{Admission, ProxyError};
-pub(crate) use admission::{Full, Pace, Permit, Rate};
+pub(crate) use admission::{Full, Limit, Pace, Permit, Rate};
 #[cfg(feature = "http2")]
 pub(crate) use carrier::{Carrier, Place, SIGN_OF_LIFE};
 pub(crate) use connection::{Connection, Connections, Entry, Order};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
+use crate::observe::RouteMeter;
 use crate::stream::Meta;
 
 pub(crate) struct Mounted {
@@ -11,6 +12,7 @@ pub(crate) struct Mounted {
     pub(crate) open: AtomicUsize,
     #[cfg(feature = "inspector")]
     pub(crate) ended: inspected::Ended,
+    pub(crate) meter: RouteMeter,
 }
 
 impl Mounted {
@@ -20,6 +22,7 @@ impl Mounted {
             open: AtomicUsize::new(0),
             #[cfg(feature = "inspector")]
             ended: inspected::Ended::default(),
+            meter: RouteMeter::new(meta.path),
         });
         #[cfg(feature = "inspector")]
         inspected::enlist(&mounted);

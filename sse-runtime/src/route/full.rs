@@ -9,13 +9,15 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::Rejection;
 use super::respond::streaming;
-use crate::lifecycle::Full;
-use crate::stream::{FULL, LastWord, Meta};
+use crate::lifecycle::{Full, Mounted};
+use crate::stream::{FULL, LastWord};
 use crate::wire::{Limits, encode};
 
 /// Tells the client to come back, in the way in which it will.
 #[cold]
-pub(super) fn refuse(meta: &Meta, full: &Full, request: &Request) -> Rejection {
+pub(super) fn refuse(route: &Mounted, full: &Full, request: &Request) -> Rejection {
+    let meta = route.meta;
+    route.meter.refused(full.limit);
     tracing::debug!(route = meta.path, limit = full.limit.as_str(), retry = ?full.retry, "no place for a stream");
     let is_event_source = request.method() == Method::GET && asks_for_a_stream_only(request.headers());
     Rejection::new(if is_event_source && !meta.bare { goodbye(full) } else { unavailable(full) })

@@ -48,7 +48,7 @@ impl Ask {
         let extensions = request.extensions();
         let admission: Option<&Admission> = extensions.get();
         let client = client(request, admission);
-        let permit = || Permit::take(route, admission, client).map_err(|full| refuse(meta, &full, request));
+        let permit = || Permit::take(route, admission, client).map_err(|full| refuse(route, &full, request));
         let permit = if head_only { None } else { Some(permit()?) };
         let connection: Option<&Arc<Connection>> = extensions.get();
         let server = connection.map(|connection| &connection.shutdown);

@@ -36,6 +36,8 @@ const FIRST_REQUEST_GRACE: Duration = Duration::from_millis(100);
 pub(super) struct Limits {
     /// For a request head.
     pub(super) head: Duration,
+    /// How many bytes that may have.
+    pub(super) head_size: usize,
     /// For an acknowledgement.
     pub(super) peer: Option<Duration>,
 }
@@ -82,7 +84,7 @@ fn over_http1(
     });
     let socket = TokioIo::new(Socket::new(tcp, Arc::clone(&entry.connection), limits.peer));
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(limits.head);
+    builder.timer(TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(limits.head_size);
     let served = builder.serve_connection(socket, service).with_upgrades();
     // hyper sees to it that a request head is complete in time.
     attend(served, http1::UpgradeableConnection::graceful_shutdown, entry, peer, None)

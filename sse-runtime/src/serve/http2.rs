@@ -57,7 +57,8 @@ pub(super) fn over_http2(
         .keep_alive_interval(PING)
         .keep_alive_timeout(SIGN_OF_LIFE)
         .max_concurrent_streams(STREAMS)
-        .max_send_buf_size(QUEUED);
+        .max_send_buf_size(QUEUED)
+        .max_header_list_size(u32::try_from(limits.head_size).unwrap_or(u32::MAX));
     let service = service_fn(move |mut request: Request<Incoming>| -> Answering {
         carrier.connection.note_request();
         let (app, carrier) = (app.clone(), Arc::clone(&carrier));

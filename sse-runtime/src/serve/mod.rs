@@ -27,6 +27,8 @@ pub use socket::prepare_socket;
 
 use crate::lifecycle::{Connections, LAST_GRACE, Order, Rate, Shutdown, signal};
 
+/// How large a request head may be.
+const HEAD_SIZE: usize = 64 * 1024;
 /// As good as never.
 const FAR: Duration = Duration::from_secs(86_400 * 365);
 
@@ -73,7 +75,7 @@ pub fn serve(listener: TcpListener, app: Router) -> Serve {
         drain_timeout: Duration::from_secs(5),
         drain_over: Duration::ZERO,
         accepting: Accepting::default(),
-        limits: Limits { head: Duration::from_secs(10), peer: Some(PEER_TIMEOUT) },
+        limits: Limits { head: Duration::from_secs(10), head_size: HEAD_SIZE, peer: Some(PEER_TIMEOUT) },
     }
 }
 
@@ -150,6 +152,19 @@ impl Serve {
     pub fn header_read_timeout(mut self, limit: Duration) -> Self {
         // hyper adds it to the time of day: a limit beyond any uptime is the same as none, and cannot overflow.
         self.limits.head = limit.min(FAR);
+        self
+    }
+
+    /// How many bytes a request head may have: its first line and all headers, cookies among them. Default 64 KiB; a larger one
+    /// is answered 431, as is one of more than 100 headers over HTTP/1.1. (There it is the size of hyper's buffers, which
+    /// double as they grow: up to twice as much passes if it comes at once. A connection that sends faster than its client
+    /// reads holds as much, too.)
+    ///
+    /// # Panics
+    /// If `bytes` is below 8192, which is as little as hyper can work with.
+    pub fn max_head_size(mut self, bytes: usize) -> Self {
+        assert!(bytes >= 8192, "a request head of {bytes} bytes: at least 8192 have to be allowed");
+        self.limits.head_size = bytes;
         self
     }
 

@@ -39,7 +39,7 @@ pub use shared::HandlerFuture;
 pub(crate) use shared::NotSent;
 pub(crate) use shared::{Opened, Shared};
 pub use slow::Slow;
-pub(crate) use source::{Reached, SharedFrame, Source};
+pub(crate) use source::{Leftover, Reached, SharedFrame, Source};
 pub use whose::Expiry;
 #[cfg(feature = "openapi")]
 pub(crate) use words::{BYE, END, FAILURE};

@@ -7,9 +7,8 @@ use bytes::Bytes;
 /// A position in something shared, from which the body takes frames without copying them.
 pub(crate) trait Source: Send {
     /// The next frame. `None`: what comes next is not there any more, so whoever attached the source has to decide; it
-    /// is not polled again. A waker that is not needed any more is put into `replaced`, for the caller to drop.
-    fn poll_frame(&mut self, cx: &mut Context<'_>, replaced: &mut Option<Waker>)
-    -> Poll<Option<SharedFrame>>;
+    /// is not polled again.
+    fn poll_frame(&mut self, cx: &mut Context<'_>, leftover: &mut Leftover) -> Poll<Option<SharedFrame>>;
 
     /// How far it has come.
     fn reached(&self) -> Reached;
@@ -19,6 +18,30 @@ pub(crate) trait Source: Send {
 
     /// How many events are there for it that it has not handed out.
     fn behind(&self) -> u64;
+}
+
+/// What is foreign code, and so has to wait until the stream's lock is free: it is done when this is dropped.
+#[derive(Default)]
+pub(crate) struct Leftover {
+    /// One that is not needed any more.
+    pub(crate) waker: Option<Waker>,
+    /// Says in the log what was handed out.
+    pub(crate) tells: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl Leftover {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waker.is_none() && self.tells.is_none()
+    }
+}
+
+impl Drop for Leftover {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(tells) = self.tells.take() {
+            tells();
+        }
+    }
 }
 
 pub(crate) struct SharedFrame {

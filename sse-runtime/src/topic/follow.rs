@@ -56,6 +56,9 @@ impl FollowError {
         match self {
             Self::Snapshot(error) => (error.status, error.public.clone()),
             Self::Reset(ResetReason::Malformed) => says(StatusCode::BAD_REQUEST, "not an id of this stream"),
+            Self::Reset(ResetReason::TooFar) => {
+                says(StatusCode::GONE, "more followed this id than is sent again")
+            }
             Self::Reset(_) => says(StatusCode::GONE, "what followed this id is gone"),
             Self::Engine { .. } => (StatusCode::SERVICE_UNAVAILABLE, None),
             Self::DifferentHubs(..) | Self::AlreadyFollowing => (StatusCode::INTERNAL_SERVER_ERROR, None),

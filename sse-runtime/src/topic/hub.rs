@@ -3,20 +3,23 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::delivery::TraceContext;
 use super::handle::Topic;
 use super::position::Position;
+use super::reads::{Reads, apart};
 use super::retention::Retention;
 use super::ring::Ring;
 use super::settings::{HubBuilder, Settings};
 use super::state::TopicState;
 use super::stats::{Counters, HubStats};
-use crate::engine::{Delivered, Engine, EngineError, Feed, Log, Memory, Receiver, Record};
+use crate::engine::{Delivered, Engine, EngineError, Feed, Log, Memory, Page, Receiver, Record};
 use crate::wire::SseEvent;
 
 /// Topics, under their names: what is published on one goes to all who follow it, and is kept for a while for those who
@@ -50,6 +53,9 @@ pub struct Hub(pub(super) Arc<HubState>);
 
 pub(super) struct HubState {
     pub(super) engine: Arc<dyn Engine>,
+    reads: Reads,
+    /// The engine answers at once, and its answers need no turn.
+    in_process: bool,
     epoch: OnceLock<u64>,
     /// The number of the newest record that has arrived: whatever is below it, of open topics, is in the rings.
     arrived: AtomicU64,
@@ -58,6 +64,7 @@ pub(super) struct HubState {
     closed: Notify,
     hasher: RandomState,
     pub(super) settings: Settings,
+    pub(super) context: Option<TraceContext>,
     pub(super) retention: Retention,
     pub(super) counters: Counters,
 }
@@ -106,17 +113,25 @@ impl Hub {
             let topics = self.0.topics();
             (topics.by_name.len(), topics.by_name.values().map(|topic| topic.subscribers()).sum())
         };
-        self.0.counters.stats(topics, subscribers, self.0.retention.held())
+        self.0.counters.stats(topics, subscribers, self.0.retention.held(), self.0.reads.counts())
     }
 
-    pub(super) fn in_process(engine: &Arc<Memory>, settings: Settings) -> Self {
-        let state = HubState::new(Arc::clone(engine) as Arc<dyn Engine>, settings);
+    pub(super) fn in_process(
+        engine: &Arc<Memory>,
+        settings: Settings,
+        context: Option<TraceContext>,
+    ) -> Self {
+        let state = HubState::new(Arc::clone(engine) as Arc<dyn Engine>, true, settings, context);
         state.begun(engine.begin(Feed::new(&(Arc::clone(&state) as Arc<dyn Receiver>))));
         Self(state)
     }
 
-    pub(super) async fn start(engine: Arc<dyn Engine>, settings: Settings) -> Result<Self, EngineError> {
-        let state = HubState::new(engine, settings);
+    pub(super) async fn start(
+        engine: Arc<dyn Engine>,
+        settings: Settings,
+        context: Option<TraceContext>,
+    ) -> Result<Self, EngineError> {
+        let state = HubState::new(engine, false, settings, context);
         let log = state.engine.start(Feed::new(&(Arc::clone(&state) as Arc<dyn Receiver>))).await?;
         state.begun(log);
         Ok(Self(state))
@@ -124,7 +139,12 @@ impl Hub {
 }
 
 impl HubState {
-    fn new(engine: Arc<dyn Engine>, settings: Settings) -> Arc<Self> {
+    fn new(
+        engine: Arc<dyn Engine>,
+        in_process: bool,
+        settings: Settings,
+        context: Option<TraceContext>,
+    ) -> Arc<Self> {
         let topics = Topics {
             by_name: HashMap::new(),
             names: 0,
@@ -135,12 +155,15 @@ impl HubState {
         };
         Arc::new(Self {
             engine,
+            reads: Reads::new(settings.concurrent_reads),
+            in_process,
             epoch: OnceLock::new(),
             arrived: AtomicU64::new(0),
             topics: Mutex::new(topics),
             closed: Notify::new(),
             hasher: RandomState::new(),
             settings,
+            context,
             retention: Retention::new(settings),
             counters: Counters::default(),
         })
@@ -208,7 +231,10 @@ impl HubState {
     fn let_go(&self, let_go: &[Arc<TopicState>]) {
         for topic in let_go {
             self.retention.delist(topic);
-            self.engine.close(&topic.name);
+            // A topic whose closing never ends could never be opened again.
+            if catch_unwind(AssertUnwindSafe(|| self.engine.close(&topic.name))).is_err() {
+                tracing::error!(topic = &*topic.name, "the engine panicked when it was to close a topic");
+            }
         }
         let mut topics = self.topics();
         for topic in let_go {
@@ -224,7 +250,19 @@ impl HubState {
     }
 
     /// Makes sure that a topic's events arrive.
-    pub(super) async fn open(&self, topic: &TopicState) -> Result<(), EngineError> {
+    pub(super) async fn open(self: &Arc<Self>, topic: &Arc<TopicState>) -> Result<(), EngineError> {
+        if topic.opened.initialized() {
+            return Ok(());
+        }
+        if self.in_process {
+            return self.open_once(topic).await;
+        }
+        // Others wait for the same answer, so it must not depend on how fast this client reads.
+        let (hub, topic) = (Arc::clone(self), Arc::clone(topic));
+        apart(async move { hub.open_once(&topic).await }).await
+    }
+
+    async fn open_once(&self, topic: &TopicState) -> Result<(), EngineError> {
         let open = || async {
             // One that is wanted again at once must not be closed after it was opened.
             loop {
@@ -241,6 +279,22 @@ impl HubState {
         };
         topic.opened.get_or_try_init(open).await?;
         Ok(())
+    }
+
+    /// [`Engine::read`], when it is its turn.
+    pub(super) async fn read(&self, topic: &TopicState, after: u64, until: u64) -> Result<Page, EngineError> {
+        if self.in_process {
+            return self.engine.read(&topic.name, after, until).await;
+        }
+        self.reads.read(&self.engine, &topic.name, after, until).await
+    }
+
+    /// [`Engine::top`], when it is its turn.
+    pub(super) async fn top(&self) -> Result<u64, EngineError> {
+        if self.in_process {
+            return self.engine.top().await;
+        }
+        self.reads.top(&self.engine).await
     }
 
     fn raise_floor(&self, topic: &TopicState, seq: u64) -> Delivered {
@@ -315,6 +369,9 @@ impl Receiver for HubState {
             let key = self.hasher.hash_one(record.key);
             let (wakers, unlisted) = self.retention.change(&topic, |ring| {
                 let wakers = ring.append(position, key, record.block, now);
+                if let Some(trace) = record.trace {
+                    ring.trace_newest(trace);
+                }
                 topic.set_newest(seq);
                 // Under the ring's lock, so that who waits in vain for an event that it has seen there waits for this too.
                 self.note_arrived(seq);

@@ -13,11 +13,14 @@
 //! | `state`, `ring` | one topic: what is kept of it, and who waits for more |
 //! | `handle`, `publishing`, `beginning`, `snapshot` | what a program does with a topic |
 //! | `position`, `resume` | ids: written, read, judged |
+//! | `delivery` | says in the log which traced events have come to a client |
+//! | `reads` | what only the engine has: a few at a time |
 //! | `follow`, `follower`, `tap`, `words` | what a stream does with topics, and what it tells its client |
 //!
 //! Locks, from the outside in: a stream's state, the engine's, the table of topics, the list of oldest events, a ring.
 
 mod beginning;
+mod delivery;
 mod follow;
 mod follower;
 mod handle;
@@ -26,6 +29,7 @@ mod hub;
 mod listing;
 mod position;
 mod publishing;
+mod reads;
 mod resume;
 mod retention;
 mod ring;

@@ -8,9 +8,10 @@ use std::task::{Context, Poll, ready};
 use bytes::BytesMut;
 use pin_project_lite::pin_project;
 
+use super::delivery::valid;
 use super::hub::Hub;
 use super::state::TopicState;
-use crate::engine::{Answer, EngineError, Record};
+use crate::engine::{Answer, EngineError, Record, TraceParent};
 use crate::wire::{Encoded, EventError, EventId, Limits, Outgoing, encode};
 
 /// Why an event was not published, or may not have been.
@@ -50,6 +51,7 @@ pin_project! {
         // A function, so that an event which cannot be published is one error at the call, and none at the `.await`.
         encode: Encode<T>,
         key: Option<Cow<'a, str>>,
+        trace: Option<TraceParent>,
         answer: Option<Answer<'a, u64>>,
     }
 }
@@ -76,7 +78,7 @@ impl<'a, T> Publishing<'a, T> {
     where
         T: Outgoing<E>,
     {
-        Self { hub, topic, event, encode: encode_without_id::<E, T>, key: None, answer: None }
+        Self { hub, topic, event, encode: encode_without_id::<E, T>, key: None, trace: None, answer: None }
     }
 
     /// Says what the event is about, for routes with `slow = "latest"`: a client that has fallen behind gets the newest
@@ -91,6 +93,24 @@ impl<'a, T> Publishing<'a, T> {
     /// ```
     pub fn key(mut self, key: impl Into<Cow<'a, str>>) -> Self {
         self.key = Some(key.into());
+        self
+    }
+
+    /// Says which span publishes, as W3C Trace Context writes it, in place of what
+    /// [`HubBuilder::trace_context`](super::HubBuilder::trace_context) would: each delivery of the event is in the log
+    /// with it, see [the guide](crate::guide::topics_and_resume#tracing). What is no `traceparent` is left out, and a
+    /// debug line says so.
+    ///
+    /// ```
+    /// # use sse_runtime::{Hub, Result, Topic};
+    /// # async fn example(orders: Topic, headers: http::HeaderMap) -> Result<()> {
+    /// let caller = headers.get("traceparent").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    /// orders.publish("17 shipped").traceparent(caller).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn traceparent(mut self, traceparent: impl AsRef<str>) -> Self {
+        self.trace = valid(traceparent.as_ref());
         self
     }
 }
@@ -112,7 +132,9 @@ impl<T> Future for Publishing<'_, T> {
                 let encoded = (this.encode)(this.event, &mut block, hub.0.settings.max_event)?;
                 let name = || encoded.name.and_then(|name| std::str::from_utf8(block.get(name)?).ok());
                 let key = this.key.as_deref().or_else(name).unwrap_or_default();
-                this.answer.insert(hub.0.engine.publish(&topic.name, Record::new(&block, key)))
+                let trace = this.trace.or_else(|| hub.0.context.as_ref()?.current());
+                let record = Record::new(&block, key).traced(trace.as_ref());
+                this.answer.insert(hub.0.engine.publish(&topic.name, record))
             }
         };
         let published = ready!(Pin::new(answer).poll(cx));

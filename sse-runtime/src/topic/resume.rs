@@ -17,10 +17,13 @@ pub enum ResetReason {
     Ahead,
     /// Events after the id are not kept any more.
     Evicted,
+    /// More follows the id than one client may be sent again; see
+    /// [`HubBuilder::replay_bytes`](super::HubBuilder::replay_bytes).
+    TooFar,
 }
 
 impl ResetReason {
-    /// The word that the client receives: `malformed`, `epoch`, `ahead` or `evicted`.
+    /// The word that the client receives: `malformed`, `epoch`, `ahead`, `evicted` or `too_far`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -28,6 +31,7 @@ impl ResetReason {
             Self::Epoch => "epoch",
             Self::Ahead => "ahead",
             Self::Evicted => "evicted",
+            Self::TooFar => "too_far",
         }
     }
 }

@@ -5,6 +5,7 @@
 //! is one frame of shared bytes, the same for everybody. So single events travel alone, a burst travels as one,
 //! and nobody pays for the difference. A subscriber is a number: the ordinal of the event it wants next.
 
+mod traces;
 mod waiting;
 
 use std::collections::{HashSet, VecDeque};
@@ -18,6 +19,7 @@ use slab::Slab;
 use tokio::time::Instant;
 
 use super::position::Position;
+use crate::engine::TraceParent;
 
 /// The memory that events are written into: a little at first, because most topics are small, then twice as much each
 /// time, up to what makes a good frame.
@@ -25,6 +27,8 @@ const FIRST_ARENA: usize = 512;
 const LARGEST_ARENA: usize = 32 * 1024;
 /// What an event costs beside its bytes, about: its mark, and its share of a chunk.
 pub(super) const OVERHEAD: usize = 96;
+/// And one with a trace, on top.
+const TRACE: usize = 64;
 /// The longest that a tail stays open: events of one chunk age together.
 const LONGEST_TAIL: Duration = Duration::from_secs(1);
 
@@ -51,10 +55,14 @@ pub(super) struct Ring {
     /// The number of the newest event that is not kept any more: positions before it cannot be served.
     floor: u64,
     bytes: usize,
+    /// How many bytes were ever sealed: where the tail begins, in all that was written here.
+    sealed: u64,
     waiting: Slab<Waker>,
     /// How often `waiting` was emptied: tells which tokens still hold.
     emptied: u64,
     spare: Slab<Waker>,
+    /// The traces of those events that have one, by their ordinals.
+    traces: VecDeque<(u64, TraceParent)>,
     /// Under which number it stands in the hub's list of topics that hold events.
     pub(super) listed: Option<u64>,
 }
@@ -71,6 +79,8 @@ struct Mark {
 struct Chunk {
     first: u64,
     bytes: Bytes,
+    /// Where it begins, in all that was written here.
+    offset: u64,
     since: Instant,
 }
 
@@ -93,12 +103,13 @@ pub(super) enum Found {
 }
 
 /// One event, cut out of its frame.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Single {
     pub(super) seq: u64,
     /// Its ordinal; none if it was not read from a ring.
     pub(super) ordinal: Option<u64>,
     pub(super) bytes: Bytes,
+    pub(super) trace: Option<Box<TraceParent>>,
 }
 
 /// Which events of a range.
@@ -129,9 +140,11 @@ impl Ring {
             base: 0,
             floor,
             bytes: 0,
+            sealed: 0,
             waiting: Slab::new(),
             emptied: 0,
             spare: Slab::new(),
+            traces: VecDeque::new(),
             listed: None,
         }
     }
@@ -211,6 +224,9 @@ impl Ring {
         self.floor = self.floor.max(mark.seq);
         self.base += 1;
         self.bytes -= (mark.end - mark.start) as usize + OVERHEAD;
+        if self.has_traces() {
+            self.forget_traces();
+        }
         let next_chunk = self.chunks.get(1).map_or(self.tail_first, |chunk| chunk.first);
         if !self.chunks.is_empty() && self.base >= next_chunk {
             self.chunks.pop_front();
@@ -245,7 +261,9 @@ impl Ring {
     fn seal(&mut self) {
         if !self.tail.is_empty() {
             let bytes = self.tail.split().freeze();
-            self.chunks.push_back(Chunk { first: self.tail_first, bytes, since: self.tail_since });
+            let offset = self.sealed;
+            self.sealed += bytes.len() as u64;
+            self.chunks.push_back(Chunk { first: self.tail_first, bytes, offset, since: self.tail_since });
         }
         self.tail_first = self.next_ordinal();
     }
@@ -333,7 +351,9 @@ impl Ring {
         let mark = self.mark(ordinal)?;
         let place: Range<usize> = mark.start as usize..mark.end as usize;
         let bytes = self.chunks.get(chunk)?.bytes.slice(place);
-        Some(Single { seq: mark.seq, ordinal: Some(ordinal), bytes })
+        let seq = mark.seq;
+        let trace = self.traced(ordinal..ordinal + 1).pop().map(|(_, trace)| Box::new(trace));
+        Some(Single { seq, ordinal: Some(ordinal), bytes, trace })
     }
 
     /// The ordinal of the first event after a number.
@@ -345,6 +365,19 @@ impl Ring {
     /// not kept any more.
     pub(super) fn locate(&self, seq: u64) -> Option<u64> {
         (seq >= self.floor).then(|| self.ordinal_after(seq))
+    }
+
+    /// How many bytes the events have on the wire that are kept with numbers after `seq`.
+    pub(super) fn bytes_after(&self, seq: u64) -> usize {
+        let ordinal = self.ordinal_after(seq);
+        let Some(mark) = self.mark(ordinal) else { return 0 };
+        let begins = if ordinal >= self.tail_first {
+            self.sealed
+        } else {
+            self.chunks.get(self.chunk_of(ordinal).0).map_or(self.sealed, |chunk| chunk.offset)
+        };
+        let after = self.sealed + self.tail.len() as u64 - begins - u64::from(mark.start);
+        usize::try_from(after).unwrap_or(usize::MAX)
     }
 
     /// The place in front of the newest events, so many of them or all that are kept: a number, and the next ordinal.

@@ -20,6 +20,8 @@ pub(super) struct TopicState {
     /// Set once the engine delivers this topic.
     pub(super) opened: OnceCell<()>,
     last_used: AtomicU64,
+    /// More follows the numbers below this one than may be replayed.
+    too_far: AtomicU64,
 }
 
 /// Counts the uses of topics, to tell which was used least recently.
@@ -34,6 +36,7 @@ impl TopicState {
             subscribers: AtomicUsize::new(0),
             opened: OnceCell::new(),
             last_used: AtomicU64::new(0),
+            too_far: AtomicU64::new(0),
         })
     }
 
@@ -62,6 +65,15 @@ impl TopicState {
 
     pub(super) fn last_used(&self) -> u64 {
         self.last_used.load(Ordering::Relaxed)
+    }
+
+    /// Notes that more follows this number than may be replayed, which will not become less.
+    pub(super) fn set_too_far(&self, seq: u64) {
+        self.too_far.fetch_max(seq.saturating_add(1), Ordering::Relaxed);
+    }
+
+    pub(super) fn is_too_far(&self, seq: u64) -> bool {
+        seq < self.too_far.load(Ordering::Relaxed)
     }
 
     pub(super) fn subscribers(&self) -> usize {

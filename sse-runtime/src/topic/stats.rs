@@ -20,6 +20,14 @@ pub struct HubStats {
     pub resumed: u64,
     /// Streams that could not, and were told so by `sse-reset`.
     pub reset: u64,
+    /// Of these, streams that would have been sent more again than
+    /// [`replay_bytes`](super::HubBuilder::replay_bytes).
+    pub too_far: u64,
+    /// Times that the engine was asked for what the hub does not hold any more; see
+    /// [`concurrent_reads`](super::HubBuilder::concurrent_reads).
+    pub reads: u64,
+    /// Streams that wait for their turn to do so now.
+    pub reads_waiting: usize,
     /// Streams that fell behind what is kept: they were ended, or told so by `sse-gap`.
     pub fell_behind: u64,
     /// Events that such streams did not get.
@@ -31,6 +39,7 @@ pub(super) struct Counters {
     published: AtomicU64,
     resumed: AtomicU64,
     reset: AtomicU64,
+    too_far: AtomicU64,
     fell_behind: AtomicU64,
     missed: AtomicU64,
 }
@@ -48,6 +57,10 @@ impl Counters {
         self.reset.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(super) fn too_far(&self) {
+        self.too_far.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(super) fn fell_behind(&self) {
         self.fell_behind.fetch_add(1, Ordering::Relaxed);
     }
@@ -56,7 +69,13 @@ impl Counters {
         self.missed.fetch_add(events, Ordering::Relaxed);
     }
 
-    pub(super) fn stats(&self, topics: usize, subscribers: usize, held: (usize, usize)) -> HubStats {
+    pub(super) fn stats(
+        &self,
+        topics: usize,
+        subscribers: usize,
+        held: (usize, usize),
+        (reads, reads_waiting): (u64, usize),
+    ) -> HubStats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         HubStats {
             topics,
@@ -66,6 +85,9 @@ impl Counters {
             published: read(&self.published),
             resumed: read(&self.resumed),
             reset: read(&self.reset),
+            too_far: read(&self.too_far),
+            reads,
+            reads_waiting,
             fell_behind: read(&self.fell_behind),
             missed: read(&self.missed),
         }

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use tracing::Span;
+
+use super::delivery;
 use super::hub::Hub;
 use super::ring::{Found, Token};
 use super::state::TopicState;
-use crate::stream::{Reached, SharedFrame, Source};
+use crate::stream::{Leftover, Reached, SharedFrame, Source};
 
 /// A subscriber: where it stands in the ring, and its waker there. No queue, no task, no timer.
 pub(super) struct Tap {
@@ -15,6 +18,8 @@ pub(super) struct Tap {
     reached: Reached,
     token: Option<Token>,
     waits: Option<Waits>,
+    /// What the handler runs in. Shared, because to clone a span itself is the log's own code.
+    span: Option<Arc<Span>>,
 }
 
 /// What was true when the waker was last put into the ring. As long as it is, there is nothing new, and the waker is
@@ -35,16 +40,13 @@ impl Waits {
 
 impl Tap {
     pub(super) fn new(hub: Hub, topic: Arc<TopicState>, reached: Reached) -> Self {
-        Self { hub, topic, reached, token: None, waits: None }
+        let span = Some(Span::current()).filter(|span| !span.is_none()).map(Arc::new);
+        Self { hub, topic, reached, token: None, waits: None, span }
     }
 }
 
 impl Source for Tap {
-    fn poll_frame(
-        &mut self,
-        cx: &mut Context<'_>,
-        replaced: &mut Option<Waker>,
-    ) -> Poll<Option<SharedFrame>> {
+    fn poll_frame(&mut self, cx: &mut Context<'_>, leftover: &mut Leftover) -> Poll<Option<SharedFrame>> {
         // A body is asked once more after its frame was written: without the lock, for that.
         if self.waits.as_ref().is_some_and(|waits| *waits == Waits::new(self.topic.newest(), cx.waker())) {
             return Poll::Pending;
@@ -53,11 +55,21 @@ impl Source for Tap {
         match ring.read(&mut self.reached.next, self.reached.seq) {
             Found::Frame { bytes, events, last } => {
                 self.reached.seq = last;
+                if ring.has_traces() && delivery::may_be_wanted() {
+                    let next = self.reached.next;
+                    leftover.tells = delivery::of_frame(
+                        &self.hub.0,
+                        &self.topic,
+                        &ring,
+                        next - events..next,
+                        self.span.as_ref(),
+                    );
+                }
                 Poll::Ready(Some(SharedFrame { bytes, events }))
             }
             Found::Behind => Poll::Ready(None),
             Found::Nothing => {
-                *replaced = ring.wait(&mut self.token, cx.waker());
+                leftover.waker = ring.wait(&mut self.token, cx.waker());
                 self.waits = Some(Waits::new(self.topic.newest(), cx.waker()));
                 Poll::Pending
             }

@@ -8,6 +8,7 @@ mod slow;
 mod snapshots;
 mod stopping;
 mod transports;
+mod who_may_read;
 
 use axum::Router;
 use axum::extract::State;

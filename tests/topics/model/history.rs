@@ -69,6 +69,11 @@ impl History {
         &self.events[usize::try_from(seq).expect("small") - 1]
     }
 
+    /// How many bytes a topic's events with numbers after `after` have on the wire.
+    pub(super) fn bytes_after(&self, topic: usize, after: u64) -> usize {
+        self.between(topic, after, u64::MAX).map(|event| event.size - OVERHEAD).sum()
+    }
+
     /// The events of a topic with numbers after `after` up to `until`.
     pub(super) fn between(&self, topic: usize, after: u64, until: u64) -> impl Iterator<Item = &Event> {
         self.events

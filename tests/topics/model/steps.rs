@@ -24,6 +24,7 @@ pub(super) struct Setup {
     pub(super) bytes: usize,
     pub(super) age: Duration,
     pub(super) topics: usize,
+    pub(super) replay_bytes: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -80,11 +81,13 @@ pub(super) fn setup() -> impl Strategy<Value = Setup> {
     let hub_bytes = prop_oneof![3 => Just(usize::MAX), 1 => 200..4000_usize];
     let age = prop_oneof![1 => Just(3600), 1 => 1..8_u64];
     let topics = prop_oneof![3 => Just(1000), 1 => 1..5_usize];
-    (1..=8_usize, topic_bytes, hub_events, hub_bytes, age, topics).prop_map(
-        |(topic_events, topic_bytes, events, bytes, age, topics)| {
+    let replay_bytes = prop_oneof![2 => Just(usize::MAX), 1 => 40..1000_usize];
+    (1..=8_usize, topic_bytes, hub_events, hub_bytes, age, topics, replay_bytes).prop_map(
+        |(topic_events, topic_bytes, events, bytes, age, topics, replay_bytes)| {
             // What a topic that is let go takes along is not known, so neither would be what else has to go.
             let (events, bytes) = if topics < 1000 { (usize::MAX, usize::MAX) } else { (events, bytes) };
-            Setup { topic_events, topic_bytes, events, bytes, age: Duration::from_secs(age), topics }
+            let age = Duration::from_secs(age);
+            Setup { topic_events, topic_bytes, events, bytes, age, topics, replay_bytes }
         },
     )
 }

@@ -10,7 +10,14 @@ async fn all(sse: Sse) {
     sse.send("tick").await.ok();
 }
 
-#[sse_route("/off", keep_alive = "off", open_after = "off", send_timeout = "off", max_age = "off", max_event = 1024)]
+#[sse_route(
+    "/off",
+    keep_alive = "off",
+    open_after = "off",
+    send_timeout = "off",
+    max_age = "off",
+    max_event = 1024
+)]
 async fn off(sse: Sse) {
     sse.send("tick").await.ok();
 }

@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use tower_layer::Layer;
 
 use super::{Mounted, pick};
+use crate::observe::StreamMeter;
 pub use client::ProxyError;
 use client::{ClientKey, Proxies};
 pub(crate) use rate::{Pace, Rate};
@@ -318,6 +319,10 @@ impl Permit {
     #[cfg(feature = "inspector")]
     pub(crate) fn route(&self) -> &Mounted {
         &self.route
+    }
+
+    pub(crate) fn meter(&self) -> StreamMeter {
+        self.route.meter.stream()
     }
 }
 

@@ -122,6 +122,7 @@ impl Shared {
 
 impl Ticked for Shared {
     fn tick(self: Arc<Self>, now: Instant) -> Option<Instant> {
+        self.meter.bring_up_to_date(|| self.state().take_added());
         let retry = self.shutdowns.retry();
         let mut state = self.state();
         if state.over.is_some() {

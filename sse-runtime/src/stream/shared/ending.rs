@@ -89,7 +89,7 @@ impl Shared {
 
     /// The stream is over: drops the handler and runs the hooks. Only the first call does anything.
     pub(crate) fn conclude(self: &Arc<Self>, reason: DisconnectReason) {
-        let (disconnect, hooks, task, senders, followed, ticking, registrations, answer, span) = {
+        let (disconnect, hooks, task, senders, followed, ticking, registrations, answer, watched) = {
             let mut state = self.state();
             if state.over.is_some() {
                 return;
@@ -110,6 +110,7 @@ impl Shared {
             state.over = Some(Box::new(disconnect.clone()));
             #[cfg(feature = "inspector")]
             state.permit.iter().for_each(|permit| permit.route().note_ended(&disconnect));
+            let added = state.take_added();
             state.buffer = BytesMut::new();
             (
                 disconnect,
@@ -120,7 +121,7 @@ impl Shared {
                 state.ticking.take(),
                 (std::mem::take(&mut state.registrations), state.permit.take()),
                 state.take_answer(),
-                state.span.take(),
+                (state.span.take(), added),
             )
         };
         // Only now that the lock is free: a waker is foreign code when it is dropped.
@@ -136,11 +137,13 @@ impl Shared {
             ticker.leave(key);
         }
         self.drop_handler();
+        let (span, added) = watched;
         let within = span.as_deref().map_or_else(Span::none, Span::clone);
         for hook in hooks {
             hook.run(disconnect.clone(), &self.shutdowns, within.clone());
         }
         span::close(span, &disconnect);
+        self.meter.ended(disconnect.reason, disconnect.duration, &added);
         // Last, so that a drain which waits for this stream finds its hooks already under way.
         drop(registrations);
     }

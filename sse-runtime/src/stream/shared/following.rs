@@ -10,7 +10,7 @@ use super::Shared;
 use super::sending::HIGH_WATER;
 use super::state::{State, wake};
 use crate::error::SendError;
-use crate::stream::source::{Reached, Source};
+use crate::stream::source::{Leftover, Reached, Source};
 
 /// A source, and who attached it.
 pub(super) struct Attached {
@@ -118,21 +118,27 @@ impl State {
     }
 
     /// Takes the source away, with what it has now queued behind what is queued already. What is returned is to be
-    /// dropped without the lock: a waker is foreign code.
+    /// dropped without the lock: it is foreign code.
     #[must_use]
-    pub(super) fn drain_source(&mut self) -> Option<(Box<dyn Source>, Option<Waker>)> {
+    pub(super) fn drain_source(&mut self) -> Option<(Box<dyn Source>, Vec<Leftover>)> {
         let mut source = self.leave_source()?;
-        let mut replaced = None;
+        let mut leftovers = Vec::new();
         let mut cx = Context::from_waker(Waker::noop());
         let mut events = 0;
-        while let Poll::Ready(Some(frame)) = source.poll_frame(&mut cx, &mut replaced) {
+        loop {
+            let mut leftover = Leftover::default();
+            let frame = source.poll_frame(&mut cx, &mut leftover);
+            if !leftover.is_empty() {
+                leftovers.push(leftover);
+            }
+            let Poll::Ready(Some(frame)) = frame else { break };
             self.buffer.extend_from_slice(&frame.bytes);
             events += frame.events;
         }
         if events > 0 {
             self.forward(&[], events, Some(&source.last_id()));
         }
-        Some((source, replaced))
+        Some((source, leftovers))
     }
 
     /// Notes the follower's waker; returns the one to drop.

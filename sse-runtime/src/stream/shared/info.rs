@@ -3,7 +3,9 @@
 use tokio::time::Instant;
 
 use super::Shared;
+use super::state::State;
 use crate::lifecycle::StreamInfo;
+use crate::observe::Added;
 
 impl Shared {
     /// The stream as it is now; `None` if it is over.
@@ -32,5 +34,21 @@ impl Shared {
     pub(crate) fn set_principal(&self, principal: String) {
         self.span_principal(&principal);
         self.state().principal = Some(principal.into());
+    }
+}
+
+impl State {
+    /// Has the stream counted as one that was open; `false` if it is over already.
+    pub(super) fn begin(&mut self) -> bool {
+        let begins = self.over.is_none();
+        if begins {
+            self.tally.begin();
+        }
+        begins
+    }
+
+    /// What is not in the counters yet, which the caller adds there when the lock is free.
+    pub(super) fn take_added(&mut self) -> Added {
+        self.tally.take(self.events_handed, self.bytes_handed)
     }
 }

@@ -52,7 +52,8 @@ use super::arrival::Arrival;
 use super::asked::Asked;
 use super::disconnect::DisconnectReason;
 use super::meta::Meta;
-use crate::lifecycle::{Connection, Shutdowns, StreamId};
+use crate::lifecycle::{Connection, Permit, Shutdowns, StreamId};
+use crate::observe::StreamMeter;
 
 #[cfg(feature = "inspector")]
 pub(crate) use inspected::NotSent;
@@ -80,6 +81,7 @@ pub(crate) struct Shared {
     keep_alive: Option<Duration>,
     shutdowns: Shutdowns,
     connection: Option<Arc<Connection>>,
+    pub(crate) meter: StreamMeter,
     #[cfg(feature = "inspector")]
     path: Box<str>,
 }
@@ -90,6 +92,7 @@ impl Shared {
         let path = arrival.path;
         let Arrival { asked, shutdowns, connection, client, permit, .. } = arrival;
         let now = Instant::now();
+        let meter = permit.as_ref().map(Permit::meter).unwrap_or_default();
         let shared = Arc::new(Self {
             meta,
             id: StreamId::next(),
@@ -105,6 +108,7 @@ impl Shared {
             keep_alive: deadlines::keep_alive(meta),
             shutdowns,
             connection,
+            meter,
             #[cfg(feature = "inspector")]
             path,
         });

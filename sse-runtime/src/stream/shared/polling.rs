@@ -13,7 +13,7 @@ use super::ending::{drop_quietly, log_failure, log_panic};
 use super::state::{Course, Phase, State};
 use super::{HandlerFuture, Shared};
 use crate::stream::disconnect::DisconnectReason;
-use crate::stream::source::SharedFrame;
+use crate::stream::source::{Leftover, SharedFrame};
 use crate::wire::KEEP_ALIVE;
 
 /// How the head phase ended.
@@ -58,6 +58,7 @@ impl Shared {
     pub(crate) fn start(&self, handler: HandlerFuture) {
         let handler = self.in_span(handler);
         *self.handler.lock().unwrap_or_else(PoisonError::into_inner) = Some(handler);
+        self.meter.opened(|| self.state().begin());
     }
 
     /// Runs the handler until it is known what the response is.
@@ -134,7 +135,7 @@ impl Shared {
     /// Runs the handler and hands out everything that is queued as one frame.
     pub(crate) fn poll_body(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<Next> {
         // These outlive the lock: a waker is foreign code when it is dropped, and so are a response's parts.
-        let (mut replaced, mut stale) = (None, None);
+        let (mut leftover, mut stale) = (Leftover::default(), None);
         let mut _done_with = None;
         let mut state = self.state();
         if state.course != Course::Flows {
@@ -185,7 +186,7 @@ impl Shared {
         }
         // By turns, where both have something: neither keeps the other waiting.
         let source_first = std::mem::take(&mut state.source_next);
-        let mut pulled = if source_first { state.poll_source(cx, &mut replaced) } else { Pulled::Nothing };
+        let mut pulled = if source_first { state.poll_source(cx, &mut leftover) } else { Pulled::Nothing };
         let has_nothing = matches!(pulled, Pulled::Nothing);
         if has_nothing && !state.buffer.is_empty() {
             #[cfg(feature = "inspector")]
@@ -211,7 +212,7 @@ impl Shared {
             return Poll::Pending;
         }
         if !source_first {
-            pulled = state.poll_source(cx, &mut replaced);
+            pulled = state.poll_source(cx, &mut leftover);
         }
         match pulled {
             Pulled::Frame(frame) => {
@@ -242,6 +243,7 @@ impl Shared {
             state.buffer = BytesMut::new();
             let frame = Bytes::from_static(KEEP_ALIVE);
             state.note_handed(frame.len());
+            state.tally.note_keep_alive();
             return Poll::Ready(Next::Frame(frame));
         }
         let is_another = state.wait_for_task(cx, &mut stale);
@@ -384,11 +386,11 @@ enum Pulled {
 
 impl State {
     #[inline]
-    fn poll_source(&mut self, cx: &mut Context<'_>, replaced: &mut Option<Waker>) -> Pulled {
+    fn poll_source(&mut self, cx: &mut Context<'_>, leftover: &mut Leftover) -> Pulled {
         let Some(attached) = self.source.as_mut().filter(|attached| !attached.behind) else {
             return Pulled::Nothing;
         };
-        match attached.source.poll_frame(cx, replaced) {
+        match attached.source.poll_frame(cx, leftover) {
             Poll::Ready(Some(frame)) => {
                 self.note_handed(frame.bytes.len());
                 self.events_queued += frame.events;

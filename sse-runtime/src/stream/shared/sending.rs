@@ -28,7 +28,7 @@ impl Shared {
             return Poll::Ready(Err(SendError::Finished));
         }
         if state.buffer.len() >= HIGH_WATER {
-            state.wait(cx);
+            state.wait_for_room(cx);
             return Poll::Pending;
         }
         if state.polling && !state.buffer.is_empty() && (state.rests || state.pace.is_over()) {

@@ -13,6 +13,7 @@ use tracing::Span;
 use super::deadlines::Ends;
 use super::following::Attached;
 use crate::lifecycle::{Permit, Registration};
+use crate::observe::Tally;
 use crate::stream::disconnect::{Disconnect, DisconnectReason};
 use crate::stream::head::Head;
 use crate::stream::hook::Hook;
@@ -81,6 +82,7 @@ pub(super) struct State {
     pub(super) permit: Option<Permit>,
     pub(super) principal: Option<Box<str>>,
     pub(super) span: Option<Box<Span>>,
+    pub(super) tally: Tally,
     pub(super) over: Option<Box<Disconnect>>,
 }
 
@@ -152,6 +154,7 @@ impl State {
             permit,
             principal: None,
             span: None,
+            tally: Tally::new(),
             over: None,
         }
     }
@@ -160,6 +163,14 @@ impl State {
         if !self.senders.iter().any(|waiting| waiting.will_wake(cx.waker())) {
             self.senders.push(cx.waker().clone());
         }
+    }
+
+    /// The same, because there is no room; counted once for all who wait together.
+    pub(super) fn wait_for_room(&mut self, cx: &Context<'_>) {
+        if self.senders.is_empty() {
+            self.tally.note_wait();
+        }
+        self.wait(cx);
     }
 
     #[inline]

@@ -1,7 +1,8 @@
-//! Clause 8: names, keys and blocks are any text.
+//! Clause 8: names, keys and blocks are any text, and come back with their trace.
 
 use std::fmt::Write as _;
 
+use super::ledger::Entry;
 use super::node::Node;
 use super::reading::{expect_all, read_all};
 use super::{Clause, Subject, broken};
@@ -115,5 +116,32 @@ pub async fn keys_and_blocks_arrive_unchanged(subject: &impl Subject) {
         if !records.is_empty() {
             broken(Clause::Text, format_args!("`read` finds records of a topic that has none: {records:?}"));
         }
+    }
+}
+
+/// Clause 8: a record's trace arrives and is read with it, and one without a trace has none.
+///
+/// # Panics
+/// If it does not hold.
+pub async fn traces_arrive_unchanged(subject: &impl Subject) {
+    let mut node = Node::fresh(subject).await;
+    let mut second = node.second(subject).await;
+    node.open("t").await;
+    if let Some(second) = &mut second {
+        second.open("t").await;
+    }
+    for n in 0..9_u32 {
+        let mut entry = Entry::new("t", &format!("data: {n}\n\n"), "");
+        if n % 3 > 0 {
+            entry.trace = format!("00-{:032x}-{:016x}-0{}", u128::MAX / 7, n + 1, n % 2).parse().ok();
+        }
+        node.publisher().publish_entry(entry).await;
+    }
+    match &second {
+        Some(second) => Node::settle_all(&[&node, second]).await,
+        None => node.settle().await,
+    }
+    for node in [Some(&node), second.as_ref()].into_iter().flatten() {
+        expect_all(subject, node, "t", 0, node.ledger.top()).await;
     }
 }

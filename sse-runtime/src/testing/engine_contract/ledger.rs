@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Clause, broken};
+use crate::engine::TraceParent;
 
 /// One record, by value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -11,11 +12,12 @@ pub(super) struct Entry {
     pub(super) topic: String,
     pub(super) block: String,
     pub(super) key: String,
+    pub(super) trace: Option<TraceParent>,
 }
 
 impl Entry {
     pub(super) fn new(topic: &str, block: &str, key: &str) -> Self {
-        Self { topic: topic.to_owned(), block: block.to_owned(), key: key.to_owned() }
+        Self { topic: topic.to_owned(), block: block.to_owned(), key: key.to_owned(), trace: None }
     }
 
     /// The same, short enough for a message.
@@ -24,7 +26,8 @@ impl Entry {
             Some((end, _)) => format!("{:?}.. ({} bytes)", text.get(..end).unwrap_or_default(), text.len()),
             None => format!("{text:?}"),
         };
-        format!("topic {}, key {}, block {}", short(&self.topic), short(&self.key), short(&self.block))
+        let trace = self.trace.map(|trace| format!(", trace {trace}")).unwrap_or_default();
+        format!("topic {}, key {}, block {}{trace}", short(&self.topic), short(&self.key), short(&self.block))
     }
 }
 

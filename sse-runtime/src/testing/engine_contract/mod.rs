@@ -48,7 +48,7 @@ use std::fmt;
 use std::future::ready;
 use std::time::Duration;
 
-pub use content::{keys_and_blocks_arrive_unchanged, names_are_any_text};
+pub use content::{keys_and_blocks_arrive_unchanged, names_are_any_text, traces_arrive_unchanged};
 pub use delivery::{
     concurrent_publishers_share_one_order, delivery_is_complete_ordered_and_once,
     delivery_reaches_every_node, nothing_from_before_the_start_is_delivered,
@@ -131,6 +131,7 @@ pub async fn check(subject: impl Subject) {
     epochs_tell_logs_apart(subject).await;
     delivery_is_complete_ordered_and_once(subject).await;
     keys_and_blocks_arrive_unchanged(subject).await;
+    traces_arrive_unchanged(subject).await;
     names_are_any_text(subject).await;
     concurrent_publishers_share_one_order(subject).await;
     nothing_from_before_the_start_is_delivered(subject).await;

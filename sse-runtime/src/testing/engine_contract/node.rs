@@ -200,9 +200,13 @@ pub(super) struct Publisher<E> {
 
 impl<E: Engine> Publisher<E> {
     pub(super) async fn publish(&self, topic: &str, block: &str, key: &str) -> u64 {
-        let answer = self.engine.publish(topic, Record::new(block.as_bytes(), key));
-        let seq = within(self.limit, "publish", answer).await;
-        self.ledger.note(seq, Entry::new(topic, block, key));
+        self.publish_entry(Entry::new(topic, block, key)).await
+    }
+
+    pub(super) async fn publish_entry(&self, entry: Entry) -> u64 {
+        let record = Record::new(entry.block.as_bytes(), &entry.key).traced(entry.trace.as_ref());
+        let seq = within(self.limit, "publish", self.engine.publish(&entry.topic, record)).await;
+        self.ledger.note(seq, entry);
         seq
     }
 }
@@ -222,6 +226,7 @@ impl Receiver for Recorder {
             topic: topic.to_owned(),
             block: String::from_utf8_lossy(record.block).into_owned(),
             key: record.key.to_owned(),
+            trace: record.trace.copied(),
         };
         {
             let mut seen = self.seen();

@@ -127,9 +127,9 @@ pub(super) async fn read_all<E: Engine>(
             broken(Clause::Reading, what);
         }
         from = last;
-        let entry = |Stored { seq, block, key }: Stored| {
+        let entry = |Stored { seq, block, key, trace }: Stored| {
             let block = String::from_utf8_lossy(&block).into_owned();
-            (seq, Entry { topic: topic.to_owned(), block, key })
+            (seq, Entry { topic: topic.to_owned(), block, key, trace })
         };
         found.extend(part.into_iter().map(entry));
     }

@@ -26,7 +26,7 @@ pub(super) enum Start {
 }
 
 impl Follower<'_> {
-    pub(super) async fn set_out(&mut self, hub: &HubState) -> Result<(), SendError> {
+    pub(super) async fn set_out(&mut self, hub: &Arc<HubState>) -> Result<(), SendError> {
         for branch in &self.topics {
             hub.open(&branch.followed.topic).await.map_err(|error| branch.failed(error))?;
         }
@@ -51,26 +51,12 @@ impl Follower<'_> {
         };
         if after > hub.arrived() {
             // It may have come from another node, which is ahead of this one.
-            let top = hub.engine.top().await.map_err(|source| self.failed(source))?;
+            let top = hub.top().await.map_err(|source| self.failed(source))?;
             if after > top {
                 return Ok(Start::Reset(ResetReason::Ahead));
             }
         }
-        for index in 0..self.topics.len() {
-            let Some(branch) = self.topics.get_mut(index) else { break };
-            let topic = &branch.followed.topic;
-            hub.retention.change(topic, |ring| ring.evict_aged(Instant::now()));
-            let located = topic.ring().locate(after);
-            if let Some(next) = located {
-                branch.next = next;
-                continue;
-            }
-            let Some(branch) = self.topics.get(index) else { break };
-            if self.read(hub, branch, after, hub.arrived(), Pick::All).await?.is_none() {
-                return Ok(Start::Reset(ResetReason::Evicted));
-            }
-        }
-        Ok(Start::After(after))
+        self.survey(hub, after).await
     }
 
     /// Says where the stream begins, and shows the current state if it begins anew.
@@ -94,6 +80,7 @@ impl Follower<'_> {
             }
         };
         if let (Some(reason), true) = (reset, self.stream.meta.bare) {
+            self.stream.meter.began_to_follow(resumed, reset);
             return Err(FollowError::Reset(reason).into());
         }
         let mut snapshot = if resumed { Snapshot::default() } else { self.snapshots(hub).await? };
@@ -102,6 +89,9 @@ impl Follower<'_> {
         poll_fn(|cx| self.stream.poll_room(cx)).await?;
         if let Some(reason) = reset {
             hub.counters.reset();
+            if reason == ResetReason::TooFar {
+                hub.counters.too_far();
+            }
             let oldest = self.topics.iter().map(|branch| branch.followed.topic.ring().floor()).max();
             let oldest = hub.position(oldest.unwrap_or_default());
             self.stream.say(&Reset {
@@ -115,6 +105,7 @@ impl Follower<'_> {
         if resumed {
             hub.counters.resumed();
         }
+        self.stream.meter.began_to_follow(resumed, reset);
         self.stream.say(&Open { at, resumed, heartbeat: self.stream.meta.keep_alive, with_id });
         if snapshot.events > 0 {
             snapshot.end_with_id(&at);

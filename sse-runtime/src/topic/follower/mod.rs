@@ -6,6 +6,7 @@
 
 mod begin;
 mod rounds;
+mod survey;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ use super::tap::Tap;
 use crate::engine::{Answer, EngineError, Page};
 use crate::error::SendError;
 use crate::stream::{Reached, Shared, Slow};
+use survey::Survey;
 
 pub(super) struct Follower<'a> {
     stream: &'a Shared,
@@ -49,6 +51,7 @@ struct Branch {
     next: u64,
     token: Option<Token>,
     newest: u64,
+    survey: Option<Box<Survey>>,
 }
 
 impl Branch {
@@ -94,7 +97,15 @@ impl<'a> Follower<'a> {
         let branch = |followed: Followed| {
             let subscription = followed.topic.subscribe();
             let next = followed.topic.ring().base();
-            Branch { followed, _subscription: subscription, seen: 0, next, token: None, newest: 0 }
+            Branch {
+                followed,
+                _subscription: subscription,
+                seen: 0,
+                next,
+                token: None,
+                newest: 0,
+                survey: None,
+            }
         };
         let topics = followed.into_iter().map(branch).collect();
         Self {
@@ -149,6 +160,7 @@ impl<'a> Follower<'a> {
         self.seen = self.seen.max(seq);
         for branch in &mut self.topics {
             branch.seen = branch.seen.max(seq);
+            branch.forget_sent();
         }
     }
 }
@@ -247,6 +259,8 @@ impl Drop for Follower<'_> {
             let next = self.topics.iter().map(next).collect();
             let epoch = hub.0.position(0).epoch;
             self.stream.set_followed(Arc::new(Left { epoch, seq: self.seen, next }));
+        } else if let Some(surveyed) = self.surveyed().filter(|_| !self.live) {
+            self.stream.set_followed(Arc::new(surveyed));
         }
         self.stream.end_following();
     }

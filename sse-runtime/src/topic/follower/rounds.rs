@@ -6,10 +6,11 @@ use std::task::{Poll, Waker};
 use bytes::BytesMut;
 
 use super::{Branch, Follower, snapshot_of};
-use crate::engine::Page;
+use crate::engine::{Page, Stored};
 use crate::error::SendError;
 use crate::stream::{DisconnectReason, Slow};
 use crate::topic::beginning::Beginning;
+use crate::topic::delivery;
 use crate::topic::hub::HubState;
 use crate::topic::ring::{Pick, Single, Singles};
 use crate::topic::words::Gap;
@@ -34,7 +35,7 @@ impl Follower<'_> {
         true
     }
 
-    fn share(&self) -> usize {
+    pub(super) fn share(&self) -> usize {
         ROUND / self.topics.len().max(1)
     }
 
@@ -44,7 +45,11 @@ impl Follower<'_> {
         let mut events: Vec<(usize, Single)> = Vec::new();
         for index in 0..self.topics.len() {
             let Some(branch) = self.topics.get(index).filter(|branch| branch.lacks(until)) else { continue };
-            let Some(singles) = self.read(hub, branch, branch.seen, until, self.pick).await? else {
+            let singles = match branch.kept() {
+                Some(kept) => Some(kept),
+                None => self.read(hub, branch, until).await?,
+            };
+            let Some(singles) = singles else {
                 let pick = self.pick;
                 self.behind(hub, index);
                 return self.show_anew(hub, index, pick).await;
@@ -72,7 +77,9 @@ impl Follower<'_> {
         let mut snapshot = snapshot_of(hub, branch, hook).await?;
         let Some(branch) = self.topics.get_mut(index) else { return Ok(()) };
         let next = branch.followed.topic.ring().locate(until).unwrap_or(branch.next);
-        hub.counters.missed(next.saturating_sub(branch.next));
+        let missed = next.saturating_sub(branch.next);
+        hub.counters.missed(missed);
+        self.stream.meter.missed(missed);
         (branch.seen, branch.next) = (until, next);
         // With that, it has caught up.
         self.pick = pick;
@@ -110,56 +117,62 @@ impl Follower<'_> {
         let Some((_, last)) = events.last() else { return };
         let last = hub.position(last.seq);
         let mut blocks = BytesMut::with_capacity(events.iter().map(|(_, event)| event.bytes.len()).sum());
+        let mut missed = 0;
         for (index, event) in &events {
             blocks.extend_from_slice(&event.bytes);
             let Some(branch) = self.topics.get_mut(*index) else { continue };
             // From the engine, it is one of those that have left the ring.
             let ordinal = event.ordinal.unwrap_or(branch.next);
             if skips {
-                hub.counters.missed(ordinal.saturating_sub(branch.next));
+                missed += ordinal.saturating_sub(branch.next);
             }
             branch.next = ordinal + 1;
         }
+        hub.counters.missed(missed);
+        self.stream.meter.missed(missed);
         self.stream.forward(&blocks, events.len() as u64, Some(&last));
-    }
-
-    /// Events of one topic, from its ring, or else from the engine. None if they are not kept any more.
-    pub(super) async fn read(
-        &self,
-        hub: &HubState,
-        branch: &Branch,
-        after: u64,
-        until: u64,
-        pick: Pick,
-    ) -> Result<Option<Singles>, SendError> {
-        let in_ring = branch.followed.topic.ring().read_singles(after, until, pick, self.share());
-        match in_ring {
-            Some(singles) => Ok(Some(singles)),
-            None => Self::read_engine(hub, branch, after, until).await,
+        if events.iter().any(|(_, event)| event.trace.is_some()) && !self.stream.is_closed() {
+            self.tell(hub, &events);
         }
     }
 
-    async fn read_engine(
-        hub: &HubState,
-        branch: &Branch,
-        after: u64,
-        until: u64,
-    ) -> Result<Option<Singles>, SendError> {
+    #[cold]
+    fn tell(&self, hub: &HubState, events: &[(usize, Single)]) {
+        for (index, event) in events {
+            if let (Some(branch), Some(trace)) = (self.topics.get(*index), &event.trace) {
+                delivery::tell(&branch.followed.topic, hub.position(event.seq), trace);
+            }
+        }
+    }
+
+    /// Events of one topic, from its ring, or else from the engine. None if they are not kept any more.
+    async fn read(&self, hub: &HubState, branch: &Branch, until: u64) -> Result<Option<Singles>, SendError> {
         let topic = &branch.followed.topic;
-        // What is above it is in the ring.
-        let until = topic.ring().floor().min(until);
-        let page = hub.engine.read(&topic.name, after, until).await;
-        let records = match page.map_err(|error| branch.failed(error))? {
-            Page::Evicted => return Ok(None),
-            Page::Records(records) => records,
+        let until = {
+            let mut ring = topic.ring();
+            if let Some(singles) = ring.read_singles(branch.seen, until, self.pick, self.share()) {
+                return Ok(Some(singles));
+            }
+            // What is above it is in the ring.
+            ring.floor().min(until)
         };
+        let page = hub.read(topic, branch.seen, until).await;
+        Ok(match page.map_err(|error| branch.failed(error))? {
+            Page::Evicted => None,
+            Page::Records(records) => Some(Self::singles(hub, records, until)),
+        })
+    }
+
+    /// What the engine has read: all there is up to the number `until`, or the first part of it.
+    pub(super) fn singles(hub: &HubState, records: Vec<Stored>, until: u64) -> Singles {
         let covered = records.last().map_or(until, |record| record.seq);
         let events = records.into_iter().map(|record| {
             let mut bytes = BytesMut::from(format!("id: {}\n", hub.position(record.seq)).as_bytes());
             bytes.extend_from_slice(&record.block);
-            Single { seq: record.seq, ordinal: None, bytes: bytes.freeze() }
+            let trace = record.trace.map(Box::new);
+            Single { seq: record.seq, ordinal: None, bytes: bytes.freeze(), trace }
         });
-        Ok(Some(Singles { events: events.collect(), covered }))
+        Singles { events: events.collect(), covered }
     }
 
     /// The client was too slow for one of the topics: does what its route says.
@@ -167,12 +180,14 @@ impl Follower<'_> {
         let only = self.topics.len() == 1;
         let Some(branch) = self.topics.get_mut(index) else { return };
         hub.counters.fell_behind();
+        self.stream.meter.fell_behind();
         let (until, base) = {
             let ring = branch.followed.topic.ring();
             (ring.floor(), ring.base())
         };
         let missed = base.saturating_sub(branch.next);
         hub.counters.missed(missed);
+        self.stream.meter.missed(missed);
         let slow = if self.stream.meta.bare { Slow::Disconnect } else { self.stream.meta.slow };
         if slow == Slow::Disconnect {
             self.stream.end(DisconnectReason::SlowClient);

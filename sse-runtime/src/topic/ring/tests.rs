@@ -371,3 +371,28 @@ fn a_ring_holds_no_more_than_it_says() {
     assert_eq!(events, 1);
     assert!(held <= 16 * said, "{held} bytes are held, {said} are said to be");
 }
+
+#[test]
+fn what_follows_a_number_is_counted_to_the_byte_wherever_it_lies() {
+    let mut ring = ring(Limits { events: 7, bytes: 1 << 20, age: None });
+    let mut next = 0;
+    for seq in 1..200 {
+        put(&mut ring, [seq * 3]);
+        // Some alone, some in bursts, some in the open tail.
+        if seq % 5 < 2 {
+            while let Found::Frame { .. } = ring.read(&mut next, 0) {}
+            next = next.max(ring.base());
+        }
+        for after in seq.saturating_sub(9) * 3..=seq * 3 + 1 {
+            let kept = (1..=seq).rev().take(7).map(|seq| seq * 3).filter(|&seq| seq > after);
+            let expected: usize = kept.map(|seq| text([seq]).len()).sum();
+            assert_eq!(ring.bytes_after(after), expected, "after {after} of {}", seq * 3);
+        }
+    }
+    while ring.oldest().is_some() {
+        ring.evict_one();
+    }
+    assert_eq!(ring.bytes_after(0), 0);
+    put(&mut ring, [1000]);
+    assert_eq!(ring.bytes_after(0), text([1000]).len());
+}
