@@ -1,6 +1,6 @@
 //! Who is let in: this machine, under one of its own names, from the inspector's own page.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, Request, State};
@@ -22,10 +22,10 @@ const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
+/// That the host is one of this machine's, [`AllowedHosts`](crate::AllowedHosts) sees to.
 #[derive(Debug, Default)]
 pub(super) struct Gate {
     remote: bool,
-    hosts: Vec<String>,
 }
 
 /// Why a request is not let in.
@@ -47,13 +47,6 @@ enum Refusal {
          be anywhere: ask the server itself, or say `Inspector::allow_remote()`"
     )]
     Proxied(HeaderName),
-    #[error("the request needs one `Host` header")]
-    NoHost,
-    #[error(
-        "the inspector does not answer for this host: open it as `localhost` or 127.0.0.1, or name the host in \
-         `Inspector::allowed_hosts`"
-    )]
-    OtherHost,
     #[error("the inspector answers its own page only, and another one sent this request")]
     OtherPage,
     #[error("the inspector's buttons send `content-type: application/json`")]
@@ -63,8 +56,6 @@ enum Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let status = match self {
-            Self::NoHost => StatusCode::BAD_REQUEST,
-            Self::OtherHost => StatusCode::MISDIRECTED_REQUEST,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             _ => StatusCode::FORBIDDEN,
         };
@@ -100,10 +91,6 @@ impl Gate {
         self.remote = true;
     }
 
-    pub(super) fn allow_hosts(&mut self, hosts: impl IntoIterator<Item = impl AsRef<str>>) {
-        self.hosts.extend(hosts.into_iter().map(|host| canonical(host.as_ref())));
-    }
-
     /// Whether other machines are let in.
     pub(super) fn is_open(&self) -> bool {
         self.remote
@@ -120,23 +107,7 @@ impl Gate {
                 return Err(Refusal::Proxied(header.clone()));
             }
         }
-        // HTTP/2 names the host in the address; where both are there, both have to be right.
-        let mut named = request.headers().get_all(HOST).iter();
-        let header = named.next().map(HeaderValue::as_bytes);
-        let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
-        if named.next().is_some() || header.or(authority).is_none() {
-            return Err(Refusal::NoHost);
-        }
-        let allowed = header.into_iter().chain(authority).all(|host| self.allows(host));
-        if allowed { Ok(()) } else { Err(Refusal::OtherHost) }
-    }
-
-    fn allows(&self, host: &[u8]) -> bool {
-        let Some(host) = std::str::from_utf8(host).ok().and_then(without_port).map(canonical) else {
-            return false;
-        };
-        let is_name = host == "localhost" || host.ends_with(".localhost");
-        is_name || host.parse().is_ok_and(|host: IpAddr| host.is_loopback()) || self.hosts.contains(&host)
+        Ok(())
     }
 }
 
@@ -149,29 +120,6 @@ fn forwarding(headers: &HeaderMap) -> Option<&HeaderName> {
             || name.as_str().starts_with("x-forwarded-")
     };
     headers.keys().find(is_forwarding)
-}
-
-/// A host without its port, and an IPv6 address without its brackets.
-fn without_port(host: &str) -> Option<&str> {
-    let (host, port) = match host.strip_prefix('[') {
-        Some(rest) => {
-            let (address, rest) = rest.split_once(']')?;
-            let _: Ipv6Addr = address.parse().ok()?;
-            (address, if rest.is_empty() { "" } else { rest.strip_prefix(':')? })
-        }
-        None => host.split_once(':').unwrap_or((host, "")),
-    };
-    let is_host = !host.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-    is_host.then_some(host)
-}
-
-/// A host in the form in which hosts are compared.
-fn canonical(host: &str) -> String {
-    let host = host.strip_suffix('.').unwrap_or(host);
-    match host.parse::<IpAddr>() {
-        Ok(address) => address.to_canonical().to_string(),
-        Err(_) => host.to_ascii_lowercase(),
-    }
 }
 
 /// Whether the inspector's own page sent a request, or no page at all. Browsers say which page it was in headers that no

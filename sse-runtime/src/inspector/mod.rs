@@ -26,6 +26,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::post;
 use tokio::time::Instant;
 
+use crate::AllowedHosts;
 use crate::asset::Asset;
 use crate::lifecycle::{Registry, Shutdown};
 use crate::topic::Hub;
@@ -82,7 +83,7 @@ use history::History;
 ///   machine, but its client need not be. *A proxy that sends none of them cannot be told from a browser*, so do not mount
 ///   the inspector in what the world reaches through one;
 /// - if it is for another host than `localhost`, `*.localhost` or a loopback address, as it is when a page of somebody else
-///   makes its own name resolve to 127.0.0.1;
+///   makes its own name resolve to 127.0.0.1 (by [`AllowedHosts`]);
 /// - if another page than the inspector's own sent it, by `Sec-Fetch-Site` and `Origin`: none can read the streams, or
 ///   press the buttons.
 ///
@@ -93,6 +94,7 @@ pub struct Inspector {
     registry: Registry,
     hubs: Vec<(String, Hub)>,
     gate: Gate,
+    hosts: AllowedHosts,
 }
 
 /// What the inspector's routes share.
@@ -121,7 +123,8 @@ const LARGEST_PRESS: usize = 256 * 1024;
 impl Inspector {
     /// An inspector of the streams that end with `shutdown`: give the server the same one.
     pub fn new(shutdown: &Shutdown) -> Self {
-        Self { registry: shutdown.registry(), hubs: Vec::new(), gate: Gate::default() }
+        let hosts = AllowedHosts::loopback();
+        Self { registry: shutdown.registry(), hubs: Vec::new(), gate: Gate::default(), hosts }
     }
 
     /// Shows the topics of a hub, too, under this name.
@@ -146,15 +149,18 @@ impl Inspector {
     ///
     /// let inspector = Inspector::new(&Shutdown::new()).allow_remote().allowed_hosts(["devbox.lan"]);
     /// ```
+    ///
+    /// # Panics
+    /// As [`AllowedHosts::allow_host`], if it is not a host alone.
     pub fn allowed_hosts(mut self, hosts: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
-        self.gate.allow_hosts(hosts);
+        self.hosts = hosts.into_iter().fold(self.hosts, |hosts, host| hosts.allow_host(host.as_ref()));
         self
     }
 
     /// The page at `/_sse`, and what belongs to it below. It may be nested.
     #[must_use = "these routes do nothing until they are merged into a router"]
     pub fn routes<S: Clone + Send + Sync + 'static>(self) -> Router<S> {
-        let Self { registry, hubs, gate } = self;
+        let Self { registry, hubs, gate, hosts } = self;
         if gate.is_open() {
             tracing::warn!("the inspector at /_sse lets other machines in");
         }
@@ -170,6 +176,7 @@ impl Inspector {
             .layer(DefaultBodyLimit::max(LARGEST_PRESS))
             .route_layer(own)
             .merge(files)
+            .route_layer(hosts)
             .route_layer(from_fn_with_state(gate, gate::for_all))
             .with_state(Arc::new(inner))
     }
