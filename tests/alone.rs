@@ -1,20 +1,9 @@
-//! Tests that measure their own process.
+//! A test that measures its process runs in one of its own: what the others allocate and open is not its business.
 
 use std::process::Command;
 
-/// How much of this process is in memory now, in bytes.
-///
-/// # Panics
-/// When this is not Linux.
-#[must_use]
-pub fn resident() -> usize {
-    let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux");
-    let pages: usize = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("a number");
-    pages * rustix::param::page_size()
-}
-
-/// Runs a test again, in a process of its own: what the others allocate is not its business. Whether this is that process.
-/// What it prints there is printed here.
+/// Runs a test of the calling file again, in a process of its own, and repeats what that printed. Whether this is that
+/// process: only then is the test to do anything.
 ///
 /// # Panics
 /// When the test fails there.
@@ -25,11 +14,34 @@ pub fn is_alone(test: &str) -> bool {
         return true;
     }
     let this = std::env::current_exe().expect("the test's own file");
-    let arguments = ["--exact", test, "--nocapture"];
-    let output = Command::new(this).args(arguments).env(ALONE, "1").output().expect("it starts");
+    let mut again = Command::new(this);
+    let output = again.args(["--exact", test, "--show-output"]).env(ALONE, "1").output().expect("it starts");
     let said =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
-    println!("{said}");
+    let figures = said.lines().skip_while(|line| !line.ends_with(" stdout ----")).skip(1);
+    for figure in figures.take_while(|line| !line.is_empty()) {
+        println!("{figure}");
+    }
     false
+}
+
+/// How many bytes of this process are in memory now.
+///
+/// # Panics
+/// Where there is no `/proc`, as outside of Linux.
+#[must_use]
+pub fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux");
+    let pages: usize = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("a number");
+    pages * rustix::param::page_size()
+}
+
+/// How many files, sockets among them, this process has open.
+///
+/// # Panics
+/// As [`resident`].
+#[must_use]
+pub fn open_files() -> usize {
+    std::fs::read_dir("/proc/self/fd").expect("Linux").count()
 }

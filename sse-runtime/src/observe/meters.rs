@@ -23,7 +23,7 @@ every!(REASONS: DisconnectReason {
     HandlerPanic, Completed,
 });
 every!(LIMITS: Limit { Route, Total, Client, Rate, ClientRate });
-every!(RESETS: ResetReason { Malformed, Epoch, Ahead, Evicted });
+every!(RESETS: ResetReason { Malformed, Epoch, Ahead, Evicted, TooFar });
 
 /// What is counted of one mounted route, from its first stream on: before that, there may be no recorder yet.
 pub(crate) struct RouteMeter {

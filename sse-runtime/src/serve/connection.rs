@@ -28,6 +28,13 @@ use super::socket::{Socket, no_answer};
 use crate::lifecycle::Connection;
 use crate::lifecycle::{Entry, Order};
 
+/// How long to wait before another look at a socket on which the beginning of HTTP/2's preface has come: at first, and at
+/// most.
+#[cfg(feature = "http2")]
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+#[cfg(feature = "http2")]
+const LAST_PAUSE: Duration = Duration::from_millis(500);
+
 /// How long a draining server waits for the first request of a connection that it has accepted.
 const FIRST_REQUEST_GRACE: Duration = Duration::from_millis(100);
 
@@ -65,7 +72,8 @@ pub(super) async fn drive(tcp: TcpStream, peer: SocketAddr, app: Router, entry: 
     match Box::pin(speaks_http2(&tcp, &entry.connection, limits.head)).await {
         Some(true) => Box::pin(over_http2(tcp, peer, app, entry, limits)).await,
         Some(false) => Box::pin(over_http1(tcp, peer, app, entry, limits)).await,
-        None => {}
+        // Before its entry: whoever is accepted in its place must not be one too many.
+        None => drop(tcp),
     }
 }
 
@@ -178,14 +186,18 @@ fn peer_is_gone(error: &hyper::Error) -> bool {
 #[cfg(feature = "http2")]
 async fn speaks_http2(socket: &TcpStream, connection: &Connection, limit: Duration) -> Option<bool> {
     let preface = async {
-        let mut start = [0; 3];
+        let (mut start, mut pause) = ([0; 3], FIRST_PAUSE);
         loop {
             match socket.peek(&mut start).await {
                 Ok(0) | Err(_) => return false,
                 Ok(seen) if start.get(..seen) != b"PRI".get(..seen) => return false,
                 Ok(3) => return true,
-                // A part of it: `peek` returns at once as long as there is something to see.
-                Ok(_) => sleep(Duration::from_millis(5)).await,
+                // A part of it: `peek` returns at once as long as there is something to see. A client that leaves it at
+                // that must not cost a look every few milliseconds.
+                Ok(_) => {
+                    sleep(pause).await;
+                    pause = (2 * pause).min(LAST_PAUSE);
+                }
             }
         }
     };
