@@ -116,24 +116,28 @@ fn stream_json(Open { stream, info }: &Open) -> Value {
 }
 
 fn routes_json(routes: &[Arc<Mounted>], open: &[Open]) -> Value {
-    let mut known: HashMap<&str, u64> = HashMap::new();
-    let mut events: HashMap<&str, u64> = HashMap::new();
-    for Open { info, .. } in open {
-        *known.entry(info.route).or_default() += 1;
-        *events.entry(info.route).or_default() += info.events;
+    // By their addresses: a path may be mounted twice, below different prefixes.
+    let mut known: HashMap<*const Mounted, (u64, u64)> = HashMap::new();
+    for Open { stream, info } in open {
+        if let Some(route) = stream.mounted() {
+            let (streams, events) = known.entry(Arc::as_ptr(&route)).or_default();
+            *streams += 1;
+            *events += info.events;
+        }
     }
     let routes = routes.iter().map(|route| {
         let meta = route.meta;
         let open = route.open.load(Ordering::Relaxed) as u64;
+        let (known, events) = known.get(&Arc::as_ptr(route)).copied().unwrap_or_default();
         json!({
             "path": meta.path,
             "handler": meta.name,
             "methods": methods(meta.methods),
             "open": open,
             // A stream under another `Shutdown` is one that the inspector cannot show.
-            "unknown": open.saturating_sub(known.get(meta.path).copied().unwrap_or(0)),
+            "unknown": open.saturating_sub(known),
             "streams": route.ended.streams() + open,
-            "events": route.ended.events() + events.get(meta.path).copied().unwrap_or(0),
+            "events": route.ended.events() + events,
             "options": options(meta),
         })
     });

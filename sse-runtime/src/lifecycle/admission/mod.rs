@@ -317,7 +317,7 @@ impl Permit {
     }
 
     #[cfg(feature = "inspector")]
-    pub(crate) fn route(&self) -> &Mounted {
+    pub(crate) fn route(&self) -> &Arc<Mounted> {
         &self.route
     }
 

@@ -10,7 +10,7 @@ use super::Shared;
 use super::polling::Next;
 use super::sending::HIGH_WATER;
 use super::state::{Course, Phase, State, wake};
-use crate::lifecycle::{Registry, StreamId};
+use crate::lifecycle::{Mounted, Registry, StreamId};
 use crate::stream::lookers;
 use crate::wire::{Event, EventError, Message, encode};
 
@@ -30,6 +30,11 @@ pub(crate) enum NotSent {
 impl Shared {
     pub(crate) fn id(&self) -> StreamId {
         self.id
+    }
+
+    /// The route that it is on, as long as it is open.
+    pub(crate) fn mounted(&self) -> Option<Arc<Mounted>> {
+        self.state().permit.as_ref().map(|permit| Arc::clone(permit.route()))
     }
 
     pub(crate) fn path(&self) -> &str {
