@@ -174,7 +174,7 @@ impl Serve {
     /// of an hour. `None` leaves it to the system.
     ///
     /// It is Linux's `TCP_USER_TIMEOUT`, and without effect elsewhere. While a client acknowledges and does not read, the
-    /// route's `send_timeout` counts, if that is longer. Over HTTP/2 the peer is asked for a sign of life besides, after 15 s
+    /// route's `send_timeout` (and 5 s) counts, if that is longer. Over HTTP/2 the peer is asked for a sign of life besides, after 15 s
     /// of silence, and given up 25 s later, on every system; one that reads nothing of its connection cannot answer.
     pub fn peer_timeout(mut self, limit: Option<Duration>) -> Self {
         self.limits.peer = limit;

@@ -29,7 +29,7 @@ async fn plain(sse: Sse, how: String) -> Result<()> {
     match how.as_str() {
         "idle" => {
             sse.send("x").await?;
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
         "waits" => std::future::pending().await,
         "flood" => loop {
@@ -38,7 +38,7 @@ async fn plain(sse: Sse, how: String) -> Result<()> {
         "expires" => {
             sse.expires_at(Instant::now() + Duration::from_secs(60));
             sse.open().await?;
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
         "early-error" => Err("early")?,
         "early-panic" => panic!("early"),
