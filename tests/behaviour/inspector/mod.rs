@@ -117,12 +117,13 @@ impl Program {
 
 /// The next event of this name; what comes before it has other names.
 async fn next(looking: &mut TestStream, name: &str) -> Value {
-    loop {
+    for _ in 0..100 {
         let event = looking.next().await;
         if event.name == name {
             return serde_json::from_str(&event.data).expect("JSON");
         }
     }
+    panic!("no {name} among a hundred events");
 }
 
 fn route<'a>(overview: &'a Value, path: &str) -> Option<&'a Value> {
