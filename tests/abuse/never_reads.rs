@@ -13,8 +13,8 @@ use crate::witness::Witness;
 
 const CLIENTS: usize = 200;
 /// For each of them: what its stream has queued (32 KiB and one event), and the frames on their way to its socket, of which
-/// hyper queues some 400 KiB; the rest is the allocator's.
-const MEMORY_EACH: usize = 768 << 10;
+/// hyper queues 64 KiB (`max_head_size`) and one more; the rest is the allocator's.
+const MEMORY_EACH: usize = 320 << 10;
 /// The route's send timeout is 1 s, and it begins when the socket takes nothing any more; the ticker that looks is coarse. Without
 /// it, the kernel would close the sockets after 30 s.
 const GONE_IN: Duration = Duration::from_secs(5);

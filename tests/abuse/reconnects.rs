@@ -8,7 +8,7 @@ use sse_runtime::{DisconnectReason, Hub, Result, Sse, routes, sse_route};
 use sse_tests::{is_alone, open_files, within_limit};
 use tokio::sync::watch;
 
-use crate::peer::{get, read_until, until};
+use crate::peer::{exchange, until};
 use crate::target::{App, Ledger, Target, app};
 use crate::witness::Witness;
 
@@ -48,9 +48,8 @@ async fn a_crowd_that_comes_back_at_once_is_served_and_so_is_everybody_else() {
         let address = target.address;
         crowd.push(tokio::spawn(async move {
             for _ in 0..ROUNDS {
-                let mut socket = get(address, "/herd").await;
-                // Who is late gets both at once.
-                let answer = read_until(&mut socket, "0\r\n\r\n").await;
+                let ask = "GET /herd HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+                let answer = exchange(address, ask).await;
                 assert!(answer.contains("data: x\n\n"), "{answer}");
             }
         }));

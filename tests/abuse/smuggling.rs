@@ -87,7 +87,7 @@ async fn a_get_with_a_body_does_not_make_its_body_a_request() {
     let last = "GET /one HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
     let request = format!("GET /one HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{SMUGGLED}{last}");
     let answers = exchange(target.address, request).await;
-    assert!(answers.matches("HTTP/1.1 200").count() <= 2, "{answers:?}");
+    assert!((1..=2).contains(&answers.matches("HTTP/1.1 200").count()), "{answers:?}");
     assert_eq!(target.ledger.begun(), 0, "what was smuggled has not run");
 }
 

@@ -16,7 +16,10 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::Hooks;
 
+const LARGE: usize = 200_000;
 const SEND_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long a connection may be without a request.
+const IDLE: Duration = Duration::from_secs(1);
 /// Wide enough for all that these tests do not read.
 const CONNECTION_WINDOW: u32 = 1 << 24;
 /// A request by hand: the preface, SETTINGS with an INITIAL_WINDOW_SIZE of 2 GiB, a WINDOW_UPDATE of as much less the default
@@ -49,6 +52,14 @@ async fn idle(sse: Sse, State(hooks): State<Hooks>) -> Result<()> {
     std::future::pending().await
 }
 
+/// One event, and the end.
+#[sse_route("/large", send_timeout = "500ms")]
+async fn large(sse: Sse, State(hooks): State<Hooks>) -> Result<()> {
+    hooks.watch(&sse);
+    sse.send("x".repeat(LARGE)).await?;
+    Ok(())
+}
+
 struct Server {
     address: SocketAddr,
     shutdown: Shutdown,
@@ -59,8 +70,9 @@ async fn start() -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     let (shutdown, hooks) = (Shutdown::new(), Hooks::default());
-    let app: Router = routes![flood, count, idle].with_state(hooks.clone());
-    tokio::spawn(serve(listener, app).shutdown(shutdown.clone()).into_future());
+    let app: Router = routes![flood, count, idle, large].with_state(hooks.clone());
+    let serving = serve(listener, app).shutdown(shutdown.clone()).header_read_timeout(IDLE);
+    tokio::spawn(serving.into_future());
     Server { address, shutdown, hooks }
 }
 
@@ -273,4 +285,58 @@ async fn a_peer_that_answers_pings_and_leaves_has_not_vanished() {
     assert_eq!(server.hooks.count(), 0);
     drop((body, client));
     assert_eq!(server.hooks.only().await.reason, DisconnectReason::ClientClosed);
+}
+
+#[tokio::test]
+async fn the_last_bytes_of_a_stream_have_their_time_and_no_more() {
+    let server = start().await;
+    let client = server.client(0).await;
+    let begun = Instant::now();
+    let mut body = server.ask(&client, "/large").await;
+    assert_eq!(server.hooks.only().await.reason, DisconnectReason::Completed, "all was handed over");
+    assert_eq!(expect_reset(&mut body).await, 0);
+    let took = begun.elapsed();
+    assert!(took >= SEND_TIMEOUT && took < 3 * SEND_TIMEOUT, "{took:?}");
+}
+
+#[tokio::test]
+async fn a_client_that_reads_slowly_is_waited_for_however_large_the_event() {
+    let server = start().await;
+    let client = server.client(0x4000).await;
+    let begun = Instant::now();
+    let mut body = server.ask(&client, "/large").await;
+    let mut read = 0;
+    while let Some(bytes) = within_limit("the rest", body.data()).await {
+        let bytes = bytes.expect("no reset");
+        read += bytes.len();
+        // A client that takes its time, which is the server's clock.
+        tokio::time::sleep(Duration::from_millis(80)).await;
+        body.flow_control().release_capacity(bytes.len()).expect("that much was received");
+    }
+    assert!(read > LARGE, "{read}");
+    assert!(begun.elapsed() > SEND_TIMEOUT, "as a whole, it takes longer: {:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_connection_without_requests_ends_and_one_with_a_quiet_stream_does_not() {
+    let server = start().await;
+    let connect = || async {
+        let socket = TcpStream::connect(server.address).await.expect("it listens");
+        let (client, connection) = h2::client::handshake(socket).await.expect("HTTP/2");
+        (client, tokio::spawn(connection))
+    };
+    let (quiet, quiet_connection) = connect().await;
+    let mut stream = server.ask(&quiet, "/idle").await;
+    assert!(stream.data().await.is_some_and(|data| data.is_ok()));
+    let (client, connection) = connect().await;
+    let mut body = server.ask(&client, "/large").await;
+    while let Some(bytes) = within_limit("the rest", body.data()).await {
+        body.flow_control().release_capacity(bytes.expect("no reset").len()).expect("received");
+    }
+    let since = Instant::now();
+    let ended = within_limit("the end of the connection", connection).await.expect("no panic");
+    assert!(ended.is_ok(), "with a word: {ended:?}");
+    assert!(since.elapsed() >= IDLE / 2, "{:?}", since.elapsed());
+    assert!(!quiet_connection.is_finished());
+    drop(client);
 }

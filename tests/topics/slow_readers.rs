@@ -10,7 +10,7 @@ use axum::Router;
 use axum::extract::State;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sse_runtime::{Disconnect, DisconnectReason, Hub, Result, Shutdown, Sse, routes, serve, sse_route};
-use sse_tests::{is_alone, resident, within_limit};
+use sse_tests::{LIMIT, is_alone, open_files, resident, within_limit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Notify;
@@ -24,8 +24,6 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(1);
 /// Deadlines are rounded up to 50 ms; the rest is for a machine that does other things as well.
 const ROUNDING: Duration = Duration::from_millis(500);
 const EVENT: usize = 16 * 1024;
-/// So many events, which are some 500 KiB, fill all that the kernel and hyper hold for one that does not read.
-const FILL: u64 = 32;
 /// Enough for a 99th percentile.
 const ROUND: u64 = 40;
 /// What noise may add to a percentile.
@@ -184,11 +182,6 @@ async fn subscribed(hub: &Hub, count: usize) {
     within_limit("everybody follows", all).await;
 }
 
-/// Sockets and the like that this process has open.
-fn descriptors() -> usize {
-    std::fs::read_dir("/proc/self/fd").expect("Linux").count()
-}
-
 struct Scene {
     address: SocketAddr,
     hub: Hub,
@@ -227,47 +220,34 @@ impl Scene {
     /// Fifty come, and stop reading. Returns how long the others waited beside them, as a share of what they wait
     /// otherwise.
     async fn stall(&mut self) -> f64 {
-        let (memory, open) = (resident(), descriptors());
+        let (memory, open) = (resident(), open_files());
         let before = self.publisher.publish_round().await;
         let stalled = stall(self.address, &self.hub).await;
         let (asked, first) = (Instant::now(), self.publisher.number);
-        // When it had been published, each that stalls had got its last event.
-        let (mut full, mut most) = (None, memory);
+        let mut most = memory;
         while self.gone.lock().expect("nobody panics").len() < STALLED {
             self.publisher.publish().await;
             most = most.max(resident());
-            if self.publisher.number - first == FILL {
-                full = Some(Instant::now());
-            }
-            let late = full.is_some_and(|full| full.elapsed() > SEND_TIMEOUT + ROUNDING);
-            assert!(!late, "{} are gone", self.gone.lock().expect("nobody panics").len());
+            assert!(asked.elapsed() < LIMIT, "{} are gone", self.gone.lock().expect("nobody panics").len());
         }
-        let full = full.unwrap_or_else(Instant::now);
         let beside = self.crowd.p99();
         let after = self.publisher.publish_round().await;
 
         let gone = std::mem::take(&mut *self.gone.lock().expect("nobody panics"));
         assert!(gone.iter().all(|(_, gone)| gone.reason == DisconnectReason::SendTimeout), "{gone:?}");
-        let taken = gone.iter().map(|(_, gone)| gone.events).max().expect("there were some");
-        assert!(taken <= FILL, "the buffers are larger: {taken} events");
-        let (earliest, latest) = (gone[0].0, gone[STALLED - 1].0);
-        assert!(earliest - asked >= SEND_TIMEOUT, "{:?}", earliest - asked);
-        assert_eq!(
-            descriptors(),
-            open + STALLED,
-            "the server has closed its sockets, these clients have not"
-        );
+        let waited: Vec<_> = gone.iter().map(|(at, gone)| self.waited(*at, first, gone.events)).collect();
+        let most_taken = gone.iter().map(|(_, gone)| gone.events).max().expect("there were some");
+        let (shortest, longest) = (waited.iter().min().expect("some"), waited.iter().max().expect("some"));
+        assert_eq!(open_files(), open + STALLED, "the server has closed its sockets, these clients have not");
         drop(stalled);
         assert_eq!(self.hub.stats().subscribers, READERS);
         assert!(self.readers.iter().all(|reader| !reader.is_finished()), "nobody else has noticed");
 
         let end = resident();
         println!(
-            "{STALLED} of {} stalled: took at most {taken} events, gone {:.2?} to {:.2?} after {FILL} were published, \
-             with a limit of {SEND_TIMEOUT:?}",
+            "{STALLED} of {} stalled: took at most {most_taken} events, gone {shortest:.2?} to {longest:.2?} after the \
+             first that they did not take, with a limit of {SEND_TIMEOUT:?}",
             READERS + STALLED,
-            earliest.saturating_duration_since(full),
-            latest.saturating_duration_since(full),
         );
         println!(
             "99th percentile of the others, without a gap in {} events: {before:.1?} before, {beside:.1?} beside them, \
@@ -277,6 +257,23 @@ impl Scene {
         println!("memory: {} KiB before, {} KiB at most, {} KiB after", memory >> 10, most >> 10, end >> 10);
         assert!(end < memory + BOUND, "{} KiB more than before", (end - memory) >> 10);
         beside.saturating_sub(NOISE).div_duration_f64(before.min(after))
+    }
+}
+
+impl Scene {
+    /// How long one that stalls was waited for, from the first event on that it did not take; `first` was the first for it.
+    fn waited(&self, gone: Instant, first: u64, events: u64) -> Duration {
+        let published = |number: u64| {
+            let nanos = self.crowd.published[usize::try_from(number).expect("small")].load(Ordering::Relaxed);
+            self.crowd.begun + Duration::from_nanos(nanos)
+        };
+        assert!(events > 1, "it took something: one that says where the stream begins, and one of the topic");
+        let last = first + events - 2;
+        assert!(last + 1 < self.publisher.number, "there was more than it took");
+        assert!(gone - published(last) >= SEND_TIMEOUT, "too early: {:?}", gone - published(last));
+        let waited = gone.saturating_duration_since(published(last + 1));
+        assert!(waited <= SEND_TIMEOUT + ROUNDING, "too late: {waited:?}");
+        waited
     }
 }
 

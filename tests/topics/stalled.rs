@@ -21,10 +21,10 @@ const EVENTS: u64 = 20_000;
 const READERS: usize = 4;
 
 /// How much larger the process may get. What the hub keeps is bounded by its `topic_bytes`; the memory it is written
-/// into is cut in pieces, which stay until their last event goes: twice as much at most. Each connection may hold as
-/// much again in frames on their way: hyper queues up to some 400 KiB of them. The rest is the allocator's. Without a
-/// bound it would be all that is published, 80 MB.
-const BOUND: usize = 2 * TOPIC_BYTES + (READERS + 1) * TOPIC_BYTES + (8 << 20);
+/// into is cut in pieces, which stay until their last event goes: twice as much at most. Each connection may hold
+/// frames on their way: hyper queues 64 KiB of them, and they keep the pieces of memory that they lie in. The rest is the
+/// allocator's. Without a bound it would be all that is published, 80 MB.
+const BOUND: usize = 2 * TOPIC_BYTES + (READERS + 1) * (256 << 10) + (8 << 20);
 
 #[sse_route("/disconnect", send_timeout = "off")]
 async fn disconnect(sse: Sse, State(hub): State<Hub>) -> Result<()> {

@@ -8,7 +8,6 @@ use bytes::Bytes;
 use http_body::Frame;
 
 use super::gzip::Gzip;
-use crate::wire::KEEP_ALIVE;
 
 pub(super) struct Gzipped {
     inner: Body,
@@ -28,11 +27,16 @@ impl Gzipped {
         self.gzip.write(data, &mut out).map_err(axum::Error::new)?;
         if self.ended {
             self.gzip.end(&mut out);
-        } else if data == KEEP_ALIVE {
+        } else if is_keep_alive(data) {
             self.gzip.rest();
         }
         Ok(Frame::data(out.into()))
     }
+}
+
+/// Nothing but a comment, ours or axum's, which ends it with a blank line: the stream was silent.
+fn is_keep_alive(data: &[u8]) -> bool {
+    data.strip_suffix(b"\n").is_some_and(|line| line == b":" || line == b":\n")
 }
 
 impl http_body::Body for Gzipped {

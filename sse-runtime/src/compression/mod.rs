@@ -47,7 +47,8 @@ use body::Gzipped;
 /// # What it costs
 /// Events of one kind, some 100 bytes of JSON each, become a third, in a microsecond each; a topic's event is
 /// compressed for every subscriber. A stream that is busy needs 220 KB for its compressor; one that says little, or was
-/// silent until its keep-alive, needs none: the first KiB after a silence goes out as it is. 10 000 busy streams are
+/// silent until its keep-alive, needs none: the first KiB after a silence goes out as it is. (Without keep-alives it is not
+/// known to be silent, and keeps it.) 10 000 busy streams are
 /// 2 GB. Where that is too much, leave it off, which is the default, or let a proxy do it.
 ///
 /// # Secrets

@@ -10,7 +10,7 @@ use http::header::{
     CONTENT_SECURITY_POLICY, CONTENT_TYPE, FORWARDED, HOST, ORIGIN, REFERRER_POLICY, VIA,
     X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 
 /// Only what comes from here runs, is shown, and is asked; and nobody puts the page into a frame, to have its buttons
 /// pressed by mistake.
@@ -47,6 +47,11 @@ enum Refusal {
          be anywhere: ask the server itself, or say `Inspector::allow_remote()`"
     )]
     Proxied(HeaderName),
+    #[error(
+        "the inspector answers this machine only, and this request speaks {0:?}, as no browser does, but proxies: ask the \
+         server itself, or say `Inspector::allow_remote()`"
+    )]
+    OldVersion(Version),
     #[error("the inspector answers its own page only, and another one sent this request")]
     OtherPage,
     #[error("the inspector's buttons send `content-type: application/json`")]
@@ -102,6 +107,9 @@ impl Gate {
             let peer = peer.ok_or(Refusal::UnknownPeer)?.0.ip().to_canonical();
             if !peer.is_loopback() {
                 return Err(Refusal::OtherMachine(peer));
+            }
+            if request.version() < Version::HTTP_11 {
+                return Err(Refusal::OldVersion(request.version()));
             }
             if let Some(header) = forwarding(request.headers()) {
                 return Err(Refusal::Proxied(header.clone()));

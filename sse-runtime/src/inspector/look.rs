@@ -41,7 +41,7 @@ async fn look(sse: Sse, uri: Uri, State(inspector): State<Arc<Inner>>) -> Result
         Tail::Everybody => Some(look_at(None)),
         Tail::One(id) => Some(look_at(Some(id))),
     };
-    let begin = json!({ "program": inspector.program(), "history": inspector.history.to_json() });
+    let begin = json!({ "program": inspector.program, "history": inspector.history.to_json() });
     sse.send(Event::new("begin").json(&begin)).await?;
 
     let mut glance = interval(GLANCE);

@@ -71,17 +71,18 @@ use history::History;
 /// # What it costs
 ///
 /// While nobody has the page open, a load of one atomic number for each frame, and a copy of its path for each stream.
-/// An open page asks all streams once a second, or so seldom that it takes a twentieth of one core. It never makes a stream
-/// wait: of events that leave faster than they can be shown, the page says how many it left out.
+/// An open page asks all streams once a second, or so seldom that it takes a twentieth of one core. While it
+/// shows events, a frame of any stream costs a short lock besides. No stream waits for it: of events that leave faster than they can be shown, the page says how many it left out.
 ///
 /// # Who may see it
 ///
 /// It shows what your clients are sent, so it is for the machine that it runs on. A request is refused
 /// - if it comes from another machine, or if that is not known (plain `axum::serve` says it only with
 ///   `into_make_service_with_connect_info::<SocketAddr>()`);
-/// - if it comes through a proxy, by its headers `Forwarded`, `X-Forwarded-*`, `X-Real-IP` or `Via`: the proxy is on this
-///   machine, but its client need not be. *A proxy that sends none of them cannot be told from a browser*, so do not mount
-///   the inspector in what the world reaches through one;
+/// - if it comes through a proxy, by its headers `Forwarded`, `X-Forwarded-*`, `X-Real-IP` or `Via`, or because it speaks
+///   HTTP/1.0, as nginx does by default and no browser does: the proxy is on this machine, but its client need not be.
+///   *A proxy that shows in none of these ways cannot be told from a browser*, so do not mount the inspector in what the
+///   world reaches through one;
 /// - if it is for another host than `localhost`, `*.localhost` or a loopback address, as it is when a page of somebody else
 ///   makes its own name resolve to 127.0.0.1 (by [`AllowedHosts`]);
 /// - if another page than the inspector's own sent it, by `Sec-Fetch-Site` and `Origin`: none can read the streams, or
@@ -101,6 +102,8 @@ pub struct Inspector {
 struct Inner {
     registry: Registry,
     hubs: Vec<(String, Hub)>,
+    /// Tells one run of the program from another, whose streams have other numbers.
+    program: u64,
     started: Instant,
     history: History,
 }
@@ -164,7 +167,9 @@ impl Inspector {
         if gate.is_open() {
             tracing::warn!("the inspector at /_sse lets other machines in");
         }
-        let inner = Inner { registry, hubs, started: Instant::now(), history: History::default() };
+        // Below what JavaScript counts exactly.
+        let program = fastrand::u64(..1 << 53);
+        let inner = Inner { registry, hubs, program, started: Instant::now(), history: History::default() };
         let files = FILES.iter().fold(Router::new(), |router, (path, content_type, text)| {
             Asset::new(content_type, *text).mount(router, path)
         });

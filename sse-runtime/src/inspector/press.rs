@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::Inner;
 use crate::Event;
-use crate::stream::NotSent;
+use crate::stream::{DisconnectReason, NotSent};
 
 /// Does to a stream what its button says: `close`, `stall`, `release`, or `send` with `{"name": .., "data": ..}`.
 pub(super) async fn press(
@@ -23,7 +23,7 @@ pub(super) async fn press(
     };
     let done = match &*button {
         "close" => {
-            let closed = inspector.registry.kick(|open| open.id.get() == id, "closed in the inspector") > 0;
+            let closed = stream.end_because(DisconnectReason::Kicked, Some("closed in the inspector".into()));
             closed.then_some("closed").ok_or("it is ending already")
         }
         "stall" => stream.stall().then_some("stalled").ok_or("it is stalled already, or ending"),

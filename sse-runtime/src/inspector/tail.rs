@@ -85,6 +85,11 @@ fn cut(data: &mut Vec<u8>, line: &[u8]) {
     data.extend_from_slice(line.get(..room).unwrap_or(line));
 }
 
+/// A text of somebody else's, as much of it as there is room for.
+pub(super) fn shown(text: &str) -> String {
+    self::text(text.as_bytes())
+}
+
 /// The beginning of a text: of a character that was cut through, nothing.
 fn text(bytes: &[u8]) -> String {
     let bytes = bytes.get(..SHOWN).unwrap_or(bytes);

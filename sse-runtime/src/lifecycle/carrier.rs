@@ -3,7 +3,7 @@
 //! Each stream has a [`Connection`] of its own, so that what ends one, ends that one; the carrier is what they share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -19,17 +19,11 @@ pub(crate) struct Carrier {
     opened: Instant,
     /// When the peer was last heard of, in nanoseconds after `opened`.
     heard: AtomicU64,
-    streams: AtomicUsize,
 }
 
 impl Carrier {
     pub(crate) fn new(connection: Arc<Connection>) -> Arc<Self> {
-        Arc::new(Self {
-            connection,
-            opened: Instant::now(),
-            heard: AtomicU64::new(0),
-            streams: AtomicUsize::new(0),
-        })
+        Arc::new(Self { connection, opened: Instant::now(), heard: AtomicU64::new(0) })
     }
 
     /// What a stream of it is told by.
@@ -41,7 +35,7 @@ impl Carrier {
 
     /// Takes note of a stream, until what is returned is dropped.
     pub(crate) fn enter(self: &Arc<Self>, stream: Arc<Connection>) -> Place {
-        self.streams.fetch_add(1, Ordering::Relaxed);
+        self.connection.answering.fetch_add(1, Ordering::AcqRel);
         Place { carrier: Arc::clone(self), stream }
     }
 
@@ -66,11 +60,14 @@ pub(crate) struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let was_last = self.carrier.streams.fetch_sub(1, Ordering::Relaxed) == 1;
+        let connection = &self.carrier.connection;
+        let was_last = connection.answering.fetch_sub(1, Ordering::AcqRel) == 1;
         // A client that reads nothing of the connection at all, which no other stream needs: not even a reset would leave.
         let is_lost = || self.stream.is_cut() || self.carrier.has_vanished();
-        if was_last && self.carrier.connection.is_blocked() && is_lost() {
-            self.carrier.connection.cut();
+        if was_last && connection.is_blocked() && is_lost() {
+            connection.cut();
+        } else if was_last {
+            connection.note_idle();
         }
     }
 }

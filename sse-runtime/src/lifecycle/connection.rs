@@ -3,6 +3,8 @@
 //! An order is one atomic number that a connection's task looks at whenever it runs: with ten thousand connections, a
 //! shared lock at every wake-up (as a cancellation token takes it) is what all cores would meet at.
 
+#[cfg(feature = "http2")]
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Context;
@@ -45,6 +47,13 @@ pub(crate) struct Connection {
     vanished: AtomicBool,
     /// How long the streams on it wait for a client that takes nothing, in milliseconds: the longest; 0 for none so far.
     patience: AtomicU64,
+    /// How many requests of an HTTP/2 connection are being answered.
+    #[cfg(feature = "http2")]
+    pub(super) answering: AtomicUsize,
+    /// When a stream is given up that is over, but whose last bytes its client does not take: in nanoseconds after `opened`;
+    /// 0 if it is not over.
+    #[cfg(feature = "http2")]
+    given_up: AtomicU64,
     /// What it is one stream of.
     #[cfg(feature = "http2")]
     pub(super) carrier: Option<Arc<Carrier>>,
@@ -63,6 +72,10 @@ impl Connection {
             blocked: AtomicBool::new(false),
             vanished: AtomicBool::new(false),
             patience: AtomicU64::new(0),
+            #[cfg(feature = "http2")]
+            answering: AtomicUsize::new(0),
+            #[cfg(feature = "http2")]
+            given_up: AtomicU64::new(0),
             #[cfg(feature = "http2")]
             carrier: None,
         }
@@ -150,6 +163,40 @@ impl Connection {
     /// that no longer reads cannot end its connection by ending itself.
     pub(crate) fn cut(&self) {
         self.tell(Order::Cut);
+    }
+
+    /// Whether it is one stream of several on a connection.
+    #[cfg(feature = "http2")]
+    pub(crate) fn is_stream(&self) -> bool {
+        self.carrier.is_some()
+    }
+
+    /// Whether no request on it is being answered now.
+    #[cfg(feature = "http2")]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.answering.load(Ordering::Acquire) == 0
+    }
+
+    /// The last request that was being answered has been.
+    #[cfg(feature = "http2")]
+    pub(super) fn note_idle(&self) {
+        self.task.wake();
+    }
+
+    /// The stream is over; its client has so long to take what is left of it.
+    #[cfg(feature = "http2")]
+    pub(crate) fn give_up_after(&self, limit: Duration) {
+        let when = self.opened.elapsed().saturating_add(limit);
+        self.given_up.store(u64::try_from(when.as_nanos()).unwrap_or(u64::MAX), Ordering::Release);
+    }
+
+    /// When it is given up, though it is over.
+    #[cfg(feature = "http2")]
+    pub(crate) fn given_up_at(&self) -> Option<Instant> {
+        match self.given_up.load(Ordering::Acquire) {
+            0 => None,
+            nanos => self.opened.checked_add(Duration::from_nanos(nanos)),
+        }
     }
 
     /// Whether it was told to end.

@@ -126,7 +126,7 @@ impl Registry {
     }
 
     /// Ends the streams for which `filter` says so: each gets a last event, `sse-bye` with data
-    /// `{"reason":"Kicked","message":why}` (none on `bare` routes, which are cut), and its reason is
+    /// `{"reason":"Kicked","message":why}` (none on `bare` routes, which are cut, or answered 503 while their head is not out), and its reason is
     /// [`Kicked`](DisconnectReason::Kicked). Returns how many.
     ///
     /// Their clients reconnect after a while, each at its own time, and then meet what every request meets: whoever may not

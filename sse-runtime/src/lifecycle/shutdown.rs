@@ -18,6 +18,8 @@ use crate::stream::{DisconnectReason, Shared};
 /// When clients are told to come back, unless the user chose otherwise.
 const RETRY: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_millis(3000);
 
+/// As good as never.
+const FAR: Duration = Duration::from_secs(86_400 * 365);
 /// How long the hooks of streams that had to be given up may run.
 pub(crate) const LAST_GRACE: Duration = Duration::from_secs(1);
 
@@ -130,6 +132,8 @@ impl Shutdown {
         if over.is_zero() {
             return self.begin();
         }
+        // A clock has an end.
+        let over = over.min(FAR);
         let now = Instant::now();
         let mut open = self.begin_until(over);
         fastrand::shuffle(&mut open);
@@ -207,7 +211,7 @@ impl Shutdown {
     pub async fn bound<F: IntoFuture>(&self, server: F, limit: Duration) -> Option<F::Output> {
         let deadline = async {
             self.begun().await;
-            tokio::time::sleep(self.window() + limit).await;
+            tokio::time::sleep(self.window().saturating_add(limit)).await;
         };
         let output = tokio::select! {
             output = server.into_future() => Some(output),

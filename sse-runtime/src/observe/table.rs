@@ -75,7 +75,7 @@ pub(super) const FOLLOWS: Metric = counter(
     "sse_follows_total",
     Unit::Count,
     &[ROUTE, OUTCOME],
-    "Streams that began to follow topics, by how.",
+    "Streams that began, or asked, to follow topics, by what came of it.",
 );
 pub(super) const FELL_BEHIND: Metric = counter(
     "sse_fell_behind_total",

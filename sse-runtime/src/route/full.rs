@@ -1,5 +1,7 @@
 //! The answer to a client for whose stream there is no place.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
@@ -20,7 +22,11 @@ pub(super) fn refuse(route: &Mounted, full: &Full, request: &Request) -> Rejecti
     route.meter.refused(full.limit);
     tracing::debug!(route = meta.path, limit = full.limit.as_str(), retry = ?full.retry, "no place for a stream");
     let is_event_source = request.method() == Method::GET && asks_for_a_stream_only(request.headers());
-    Rejection::new(if is_event_source && !meta.bare { goodbye(full) } else { unavailable(full) })
+    Rejection::new(if is_event_source && !meta.bare {
+        goodbye(full)
+    } else {
+        unavailable(full.retry, "no place for another stream now")
+    })
 }
 
 /// A stream of one goodbye. An `EventSource` that is answered anything but 200 gives up for good (WHATWG HTML, 9.2.2).
@@ -33,11 +39,11 @@ fn goodbye(full: &Full) -> Response {
     streaming(Body::from(block.freeze()))
 }
 
-fn unavailable(full: &Full) -> Response {
+/// Says it in HTTP.
+pub(super) fn unavailable(retry: Duration, text: &'static str) -> Response {
     // Rounded up: not before its time.
-    let seconds = HeaderValue::from(full.retry.as_secs() + u64::from(full.retry.subsec_nanos() > 0));
-    (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, seconds)], "no place for another stream now")
-        .into_response()
+    let seconds = HeaderValue::from(retry.as_secs() + u64::from(retry.subsec_nanos() > 0));
+    (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, seconds)], text).into_response()
 }
 
 /// As an `EventSource` does (WHATWG HTML, 9.2.2), and what has been made to be like it.

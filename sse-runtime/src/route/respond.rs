@@ -14,7 +14,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::Rejection;
 use super::accept::accepts_event_stream;
-use super::full::refuse;
+use super::full::{refuse, unavailable};
 use crate::lifecycle::{Admission, Connection, Mounted, Permit, Shutdowns};
 use crate::stream::{self, Arrival, Asked, END_ID, Guard, HandlerFuture, Opened, Shared};
 use crate::wire::last_event_id;
@@ -69,7 +69,8 @@ impl Ask {
 /// Where the request comes from.
 fn client(request: &Request, admission: Option<&Admission>) -> Option<IpAddr> {
     let ConnectInfo(peer): &ConnectInfo<SocketAddr> = request.extensions().get()?;
-    Some(admission.map_or(peer.ip(), |admission| admission.client(peer.ip(), request.headers())))
+    let peer = peer.ip().to_canonical();
+    Some(admission.map_or(peer, |admission| admission.client(peer, request.headers())))
 }
 
 /// The path as the client wrote it, with what routers around the route have taken away; not its query, where secrets are.
@@ -144,10 +145,7 @@ impl Future for Respond {
             },
             Opened::Response(response) => *response,
             Opened::Panicked => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-            Opened::ShuttingDown => {
-                let retry = HeaderValue::from_static("1");
-                (StatusCode::SERVICE_UNAVAILABLE, [(http::header::RETRY_AFTER, retry)]).into_response()
-            }
+            Opened::Ended(come_back_after) => unavailable(come_back_after, ""),
         })
     }
 }

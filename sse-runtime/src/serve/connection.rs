@@ -24,9 +24,7 @@ use tower_service::Service;
 #[cfg(feature = "http2")]
 use super::http2::over_http2;
 use super::socket::{Socket, no_answer};
-#[cfg(feature = "http2")]
-use crate::lifecycle::Connection;
-use crate::lifecycle::{Entry, Order};
+use crate::lifecycle::{Connection, Entry, Order};
 
 /// How long to wait before another look at a socket on which the beginning of HTTP/2's preface has come: at first, and at
 /// most.
@@ -85,10 +83,10 @@ fn over_http1(
     limits: Limits,
 ) -> impl Future<Output = ()> {
     let connection = Arc::clone(&entry.connection);
-    let service = service_fn(move |mut request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| -> Answering {
         connection.note_request();
         request.extensions_mut().insert(Arc::clone(&connection));
-        answer(&app, peer, request)
+        Box::pin(answer(app.clone(), peer, request))
     });
     let socket = TokioIo::new(Socket::new(tcp, Arc::clone(&entry.connection), limits.peer));
     let mut builder = http1::Builder::new();
@@ -98,13 +96,17 @@ fn over_http1(
     attend(served, http1::UpgradeableConnection::graceful_shutdown, entry, peer, None)
 }
 
-pub(super) fn answer(app: &Router, peer: SocketAddr, mut request: Request<Incoming>) -> Answering {
+pub(super) fn answer(
+    mut app: Router,
+    peer: SocketAddr,
+    mut request: Request<Incoming>,
+) -> impl Future<Output = Result<Response, Infallible>> + Send + use<> {
     request.extensions_mut().insert(ConnectInfo(peer));
     // A router is always ready, and its calls cannot fail.
-    Box::pin(app.clone().call(request.map(Body::new)))
+    app.call(request.map(Body::new))
 }
 
-/// Polls a connection, and passes on what it is told from outside. Without a request in `limit` it ends.
+/// Polls a connection, and passes on what it is told from outside. Without a request for so long as `limit`, it ends.
 pub(super) fn attend<C>(
     served: C,
     drain: fn(Pin<&mut C>),
@@ -112,8 +114,7 @@ pub(super) fn attend<C>(
     peer: SocketAddr,
     limit: Option<Duration>,
 ) -> Attended<C> {
-    let first_request = limit.map(|limit| Box::pin(sleep(limit)));
-    Attended { served, drain, entry, peer, first_request, grace: None, draining: false }
+    Attended { served, drain, entry, peer, limit, idle: None, grace: None, draining: false }
 }
 
 pin_project! {
@@ -125,7 +126,8 @@ pin_project! {
         drain: fn(Pin<&mut C>),
         entry: Entry,
         peer: SocketAddr,
-        first_request: Option<Pin<Box<Sleep>>>,
+        limit: Option<Duration>,
+        idle: Option<Pin<Box<Sleep>>>,
         grace: Option<Pin<Box<Sleep>>>,
         draining: bool,
     }
@@ -138,7 +140,7 @@ impl<C: Future<Output = hyper::Result<()>>> Future for Attended<C> {
         let mut this = self.project();
         let connection = &this.entry.connection;
         loop {
-            let order = connection.order(cx);
+            let mut order = connection.order(cx);
             if order == Order::Cut {
                 return Poll::Ready(());
             }
@@ -152,12 +154,11 @@ impl<C: Future<Output = hyper::Result<()>>> Future for Attended<C> {
                 }
                 return Poll::Ready(());
             }
-            if connection.has_asked() {
-                *this.first_request = None;
-            } else if let Some(limit) = this.first_request {
-                if limit.as_mut().poll(cx).is_ready() {
+            if is_too_long_idle(connection, *this.limit, this.idle, cx) {
+                if !connection.has_asked() {
                     return Poll::Ready(());
                 }
+                order = Order::Drain;
             }
             if *this.draining || order == Order::Serve {
                 return Poll::Pending;
@@ -172,6 +173,23 @@ impl<C: Future<Output = hyper::Result<()>>> Future for Attended<C> {
             (this.drain)(this.served.as_mut());
         }
     }
+}
+
+/// Whether an HTTP/2 connection has been without a request for as long as it may. (hyper sees to those of HTTP/1.1, which
+/// have no `limit` here.)
+fn is_too_long_idle(
+    connection: &Connection,
+    limit: Option<Duration>,
+    idle: &mut Option<Pin<Box<Sleep>>>,
+    cx: &mut Context<'_>,
+) -> bool {
+    #[cfg(feature = "http2")]
+    if let Some(limit) = limit.filter(|_| connection.is_idle()) {
+        return idle.get_or_insert_with(|| Box::pin(sleep(limit))).as_mut().poll(cx).is_ready();
+    }
+    let _ = (connection, limit, cx);
+    *idle = None;
+    false
 }
 
 /// Whether the kernel has given the peer up. In time for HTTP/1.1, whose streams are dropped with the connection; those of

@@ -20,6 +20,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use pin_project_lite::pin_project;
 use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep_until};
 
 use super::connection::{Answering, Limits, answer, attend};
 use super::signs::Signs;
@@ -66,7 +67,7 @@ pub(super) fn over_http2(
             // Not the connection's: one stream of many must not cut it for the others.
             let stream = STREAM.try_with(Arc::clone).unwrap_or_else(|_| carrier.stream());
             request.extensions_mut().insert(stream);
-            answer(&app, peer, request).await
+            answer(app, peer, request).await
         })
     });
     let served = builder.serve_connection(socket, service);
@@ -80,7 +81,7 @@ struct Streams(Arc<Carrier>);
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
         let place = self.0.enter(self.0.stream());
-        tokio::spawn(Stream { stream, place, begun: false });
+        tokio::spawn(Stream { stream, place, begun: false, last: None });
     }
 }
 
@@ -92,6 +93,7 @@ pin_project! {
         // After the stream: that it has left is said when it has.
         place: Place,
         begun: bool,
+        last: Option<Pin<Box<Sleep>>>,
     }
 }
 
@@ -104,10 +106,20 @@ impl<F: Future<Output = ()>> Future for Stream<F> {
         if connection.order(cx) == Order::Cut {
             return Poll::Ready(());
         }
-        if std::mem::replace(this.begun, true) {
-            return this.stream.poll(cx);
+        let polled = if std::mem::replace(this.begun, true) {
+            this.stream.poll(cx)
+        } else {
+            // The request is asked what to make of it in the first poll.
+            STREAM.sync_scope(Arc::clone(connection), || this.stream.poll(cx))
+        };
+        // One that is over has no deadline of its own any more, and may have a client that takes nothing.
+        if let (Poll::Pending, Some(when)) = (polled, connection.given_up_at()) {
+            let last = this.last.get_or_insert_with(|| Box::pin(sleep_until(when)));
+            if last.deadline() != when {
+                last.as_mut().reset(when);
+            }
+            return last.as_mut().poll(cx);
         }
-        // The request is asked what to make of it in the first poll.
-        STREAM.sync_scope(Arc::clone(connection), || this.stream.poll(cx))
+        polled
     }
 }

@@ -136,7 +136,7 @@ impl Serve {
         self
     }
 
-    /// At most `connections` are accepted within any `per`; others wait in the listening socket's queue, and nobody is
+    /// `connections` are accepted at once, and on average no more in each `per`; others wait in the listening socket's queue, and nobody is
     /// refused. Against storms, as when all clients of a server that restarted come back at once: what they ask for is then
     /// spread over time. No limit by default.
     ///
@@ -216,9 +216,11 @@ impl Serve {
         };
         tokio::select! {
             () = drained => return Ok(()),
-            () = sleep(window + drain_timeout) => {}
+            () = sleep(window.saturating_add(drain_timeout)) => {}
             () = signal(), if by_signal => {
                 tracing::warn!("a second signal: cutting {} connections", connections.count());
+                // Those whose turn has not come yet are to know why.
+                shutdown.begin();
                 connections.tell_all(Order::Cut);
                 return Ok(());
             }

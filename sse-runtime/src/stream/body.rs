@@ -20,14 +20,35 @@ impl Drop for Guard {
     }
 }
 
+/// Over HTTP/2, a frame is handed out in pieces of so many bytes: of what is smaller than a frame, the transport does not say
+/// that the client takes it.
+const PIECE: usize = 16 * 1024;
+
 pub(crate) struct Body {
     guard: Guard,
+    /// Of the last frame.
+    rest: Bytes,
     ended: bool,
 }
 
 impl Body {
     pub(crate) fn new(guard: Guard) -> Self {
-        Self { guard, ended: false }
+        Self { guard, rest: Bytes::new(), ended: false }
+    }
+
+    fn hand_out(&mut self, frame: Bytes) -> Frame<Bytes> {
+        if frame.len() <= PIECE || !self.guard.0.is_handed_out_in_pieces() {
+            return Frame::data(frame);
+        }
+        self.rest = frame;
+        Frame::data(self.rest.split_to(PIECE))
+    }
+
+    #[cold]
+    fn hand_out_more(&mut self) -> Frame<Bytes> {
+        self.guard.0.note_piece();
+        let piece = self.rest.len().min(PIECE);
+        Frame::data(self.rest.split_to(piece))
     }
 }
 
@@ -36,15 +57,18 @@ impl http_body::Body for Body {
     type Error = io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if !self.rest.is_empty() {
+            return Poll::Ready(Some(Ok(self.hand_out_more())));
+        }
         if self.ended {
             return Poll::Ready(None);
         }
         let next = std::task::ready!(self.guard.0.poll_body(cx));
         Poll::Ready(match next {
-            Next::Frame(bytes) => Some(Ok(Frame::data(bytes))),
+            Next::Frame(bytes) => Some(Ok(self.hand_out(bytes))),
             Next::Last(bytes) => {
                 self.ended = true;
-                (!bytes.is_empty()).then(|| Ok(Frame::data(bytes)))
+                (!bytes.is_empty()).then(|| Ok(self.hand_out(bytes)))
             }
             Next::Cut => {
                 self.ended = true;
@@ -55,11 +79,12 @@ impl http_body::Body for Body {
 
     /// The last bytes and the end travel together: hyper asks this after every frame.
     fn is_end_stream(&self) -> bool {
-        self.ended
+        self.ended && self.rest.is_empty()
     }
 
     /// A stream that ended within its first poll is an ordinary short response.
     fn size_hint(&self) -> SizeHint {
-        self.guard.0.remaining().map_or_else(SizeHint::default, SizeHint::with_exact)
+        let remaining = if self.rest.is_empty() { self.guard.0.remaining() } else { None };
+        remaining.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }

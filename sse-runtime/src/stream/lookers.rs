@@ -75,7 +75,9 @@ impl Inner {
 
     fn push(&self, shown: Shown, events: u64) {
         let mut seen = self.seen();
-        if seen.frames.len() >= MOST_FRAMES || seen.bytes + shown.frame.len() > MOST_BYTES {
+        // One alone is shown, however large.
+        let is_full = seen.frames.len() >= MOST_FRAMES || seen.bytes + shown.frame.len() > MOST_BYTES;
+        if is_full && !seen.frames.is_empty() {
             seen.left_out += events;
             return;
         }

@@ -8,6 +8,7 @@
 //! the first slot that holds a stream.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -125,7 +126,13 @@ impl Ticker {
         for (key, stream) in due {
             let Some(stream) = stream.upgrade() else { continue };
             let weak = Arc::downgrade(&stream);
-            let Some(next) = Arc::clone(&stream).tick(now) else { continue };
+            // It calls foreign code too: recorders of metrics, subscribers, wakers. A panic there is one stream's affair, and
+            // must not stop the clock for all.
+            let ticked = catch_unwind(AssertUnwindSafe(|| Arc::clone(&stream).tick(now)));
+            let Ok(next) = ticked.inspect_err(|_| tracing::error!("a stream's clock panicked")) else {
+                continue;
+            };
+            let Some(next) = next else { continue };
             // At least the next slot: a deadline in the past must not turn the loop into a spin.
             let slot = self.slot(next).max(current.slot + 1);
             let key = Key { slot, ..key };

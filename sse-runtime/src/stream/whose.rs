@@ -36,7 +36,7 @@ impl From<SystemTime> for Expiry {
 
 impl<E> Sse<E> {
     /// Ends the stream at `when`, because what its client was let in with (a session, a token) is good until then: the last
-    /// event is `sse-bye` with data `{"reason":"AuthExpired"}` (none on `bare` routes, which are cut), the reason is
+    /// event is `sse-bye` with data `{"reason":"AuthExpired"}` (none on `bare` routes, which are cut, or answered 503 while their head is not out), the reason is
     /// [`AuthExpired`](crate::DisconnectReason::AuthExpired). The client reconnects, and then meets what every request meets:
     /// who has nothing better to show is refused by the route's extractors.
     ///

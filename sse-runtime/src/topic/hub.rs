@@ -1,6 +1,7 @@
 //! The hub: its topics, and what arrives for them.
 
-use std::collections::HashMap;
+mod named;
+
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use self::named::Topics;
 use super::delivery::TraceContext;
 use super::handle::Topic;
 use super::position::Position;
@@ -68,23 +70,6 @@ pub(super) struct HubState {
     pub(super) retention: Retention,
     pub(super) counters: Counters,
 }
-
-struct Topics {
-    by_name: HashMap<Arc<str>, Arc<TopicState>>,
-    /// How many bytes their names have together.
-    names: usize,
-    /// Topics that were let go and are not closed yet, and how often each.
-    closing: HashMap<Arc<str>, usize>,
-    /// Up to this number, there may have been events of topics that were let go, or not known yet.
-    forgotten: u64,
-    /// When there are so many, it is time to let go of some.
-    sweep_at: usize,
-    /// Or when their names have so many bytes.
-    sweep_names_at: usize,
-}
-
-/// What a name may have without being long: names may come from strangers.
-const LONG_NAME: usize = 256;
 
 impl Hub {
     /// A hub that keeps its events in this process's memory. See [`HubBuilder`] for how many.
@@ -145,21 +130,13 @@ impl HubState {
         settings: Settings,
         context: Option<TraceContext>,
     ) -> Arc<Self> {
-        let topics = Topics {
-            by_name: HashMap::new(),
-            names: 0,
-            closing: HashMap::new(),
-            forgotten: 0,
-            sweep_at: settings.topics,
-            sweep_names_at: settings.topics.saturating_mul(LONG_NAME),
-        };
         Arc::new(Self {
             engine,
             reads: Reads::new(settings.concurrent_reads),
             in_process,
             epoch: OnceLock::new(),
             arrived: AtomicU64::new(0),
-            topics: Mutex::new(topics),
+            topics: Mutex::new(Topics::new(&settings)),
             closed: Notify::new(),
             hasher: RandomState::new(),
             settings,
@@ -304,43 +281,6 @@ impl HubState {
             wakers
         });
         Delivered { wakers, give_back: None }
-    }
-}
-
-impl Topics {
-    /// Takes out the topics that were used least recently, of those that nobody uses now.
-    fn sweep(&mut self, most: usize) -> Vec<Arc<TopicState>> {
-        // Only this table holds them, and nobody else gets them but from here.
-        let unused = |topic: &Arc<TopicState>| Arc::strong_count(topic) == 1;
-        let mut let_go = Vec::new();
-        // Those without events first: nobody can have missed anything of theirs, and anyone who may name a topic can make
-        // them.
-        self.by_name.retain(|_, topic| {
-            let goes = unused(topic) && topic.is_empty();
-            if goes {
-                let_go.push(Arc::clone(topic));
-            }
-            !goes
-        });
-        let mut last_used: Vec<u64> =
-            self.by_name.values().filter(|topic| unused(topic)).map(|topic| topic.last_used()).collect();
-        let room = (most / 8).max(1);
-        let keep = most.saturating_sub(room);
-        if last_used.len() > keep {
-            last_used.sort_unstable();
-            let until = last_used.get(last_used.len() - keep - 1).copied().unwrap_or_default();
-            self.by_name.retain(|_, topic| {
-                let goes = unused(topic) && topic.last_used() <= until;
-                if goes {
-                    let_go.push(Arc::clone(topic));
-                }
-                !goes
-            });
-        }
-        self.names = self.by_name.keys().map(|name| name.len()).sum();
-        self.sweep_at = (self.by_name.len() + room).max(most);
-        self.sweep_names_at = (2 * self.names).max(most.saturating_mul(LONG_NAME));
-        let_go
     }
 }
 

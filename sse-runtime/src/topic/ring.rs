@@ -352,7 +352,7 @@ impl Ring {
         let place: Range<usize> = mark.start as usize..mark.end as usize;
         let bytes = self.chunks.get(chunk)?.bytes.slice(place);
         let seq = mark.seq;
-        let trace = self.traced(ordinal..ordinal + 1).pop().map(|(_, trace)| Box::new(trace));
+        let trace = self.trace_of(ordinal);
         Some(Single { seq, ordinal: Some(ordinal), bytes, trace })
     }
 

@@ -10,15 +10,19 @@ use sse_runtime::{Inspector, Shutdown};
 use super::HERE;
 
 fn client(inspector: impl FnOnce(Inspector) -> Inspector, peer: Option<&str>) -> TestClient {
+    TestClient::new(app(inspector, peer))
+}
+
+fn app(inspector: impl FnOnce(Inspector) -> Inspector, peer: Option<&str>) -> Router {
     let shutdown = Shutdown::new();
     let app: Router = inspector(Inspector::new(&shutdown)).routes().layer(shutdown);
-    TestClient::new(match peer {
+    match peer {
         Some(peer) => {
             let peer: SocketAddr = peer.parse().expect("an address");
             app.layer(Extension(ConnectInfo(peer)))
         }
         None => app,
-    })
+    }
 }
 
 fn local() -> TestClient {
@@ -96,6 +100,14 @@ async fn a_request_that_came_through_a_proxy_is_refused() {
         let (status, text) = refused(&local(), &[(header, "127.0.0.1")]).await;
         assert!(status == 403 && text.contains(header) && text.contains("proxy"), "{header}: {text}");
     }
+    // As nginx asks by default, without a header that would say so.
+    let request = axum::http::Request::get("/_sse").version(axum::http::Version::HTTP_10);
+    let request = request.header("host", "localhost").body(axum::body::Body::empty()).expect("a request");
+    let answer =
+        tower_service::Service::call(&mut app(|inspector| inspector, Some(&HERE.to_string())), request)
+            .await
+            .expect("infallible");
+    assert_eq!(answer.status(), 403);
 }
 
 #[tokio::test]

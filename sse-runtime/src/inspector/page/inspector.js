@@ -35,7 +35,10 @@ function take(use) {
 
 function begin(begun) {
   if (program !== begun.program) {
-    if (program) choose(null);
+    if (program) {
+      if (view.chosen !== null) choose(null);
+      element("routes").tBodies[0].replaceChildren();
+    }
     program = begun.program;
     clearTail();
   }
@@ -125,8 +128,10 @@ function newStream({ id }) {
 }
 
 function showRoutes(routes) {
+  // By its place among all: a route may be mounted twice.
+  routes.forEach((route, index) => route.key = index);
   const wanted = routes.filter(({ path, handler }) => `${path} ${handler}`.toLowerCase().includes(view.filter.toLowerCase()));
-  const lines = fill(element("routes").tBodies[0], wanted, (route, index) => `${index} ${route.path}`, newRoute);
+  const lines = fill(element("routes").tBodies[0], wanted, route => route.key, newRoute);
   lines.forEach((line, index) => {
     const route = wanted[index];
     const most = route.options.find(({ name }) => name === "max_streams")?.value;

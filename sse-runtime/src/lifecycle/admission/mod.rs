@@ -54,7 +54,7 @@ const SWEEP_AT: usize = 1024;
 /// # Ok::<(), sse_runtime::ProxyError>(())
 /// ```
 ///
-/// There is no limit that is not given. A stream counts from before its handler's arguments are extracted until it is over.
+/// There is no limit that is not given. Of several such layers around a route, the innermost alone counts. A stream counts from before its handler's arguments are extracted until it is over.
 ///
 /// # Who finds it full
 ///
@@ -168,7 +168,8 @@ impl Admission {
         self.change(|limits| limits.per_client = Some(streams))
     }
 
-    /// At most `streams` new streams within any `per`, all clients together: against storms, as when all come back at once.
+    /// New streams, all clients together: `streams` at once, and on average no more in each `per`. Against storms, as when
+    /// all come back at once.
     ///
     /// # Panics
     /// If `streams` is 0.
@@ -176,7 +177,8 @@ impl Admission {
         self.change(|limits| limits.rate = Some(Rate::new(streams, per)))
     }
 
-    /// At most `streams` new streams of one client within any `per`: against one that reconnects without rest.
+    /// New streams of one client: `streams` at once, and on average no more in each `per`. Against one that reconnects without
+    /// rest.
     ///
     /// # Panics
     /// If `streams` is 0.
@@ -231,15 +233,20 @@ impl Admission {
             return Err(self.full(Limit::Total, Duration::ZERO));
         }
         let now = Instant::now();
+        // Who is refused because of the others keeps its own rate, and who is for a reason of its own takes nothing from
+        // the others: counted is who gets past both.
+        let mut pace = limits.rate.map(|rate| (rate, pace.lock().unwrap_or_else(PoisonError::into_inner)));
+        let mut counted = None;
+        if let Some((rate, pace)) = &pace {
+            let counted = counted.insert(pace.unwrap_or(Pace::new(now)));
+            rate.take(counted, now).map_err(|wait| self.full(Limit::Rate, wait))?;
+        }
         if let Some(key) = key {
             self.enter_client(key, now)?;
             place.client = Some(key);
         }
-        // Last: who is refused for a reason of its own takes nothing from the others.
-        if let Some(rate) = limits.rate {
-            let mut pace = pace.lock().unwrap_or_else(PoisonError::into_inner);
-            rate.take(pace.get_or_insert(Pace::new(now)), now)
-                .map_err(|wait| self.full(Limit::Rate, wait))?;
+        if let Some((_, pace)) = &mut pace {
+            **pace = counted;
         }
         Ok(place)
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// `count` in each span of `per`; all of them may come at once.
+/// `count` at once, and on average `count` in each `per`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rate {
     count: u32,

@@ -74,3 +74,17 @@ async fn who_is_told_to_come_back_has_a_time_of_its_own() {
     assert!(retries.iter().all(|retry| (1.0..=2.0).contains(&retry.as_secs_f64())), "{retries:?}");
     assert!(retries.iter().any(|retry| *retry != retries[0]), "{retries:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_is_refused_because_of_the_others_keeps_its_own_rate() {
+    let minute = Duration::from_secs(60);
+    let admission = Admission::new().client_rate(2, minute).rate(1, Duration::from_secs(1));
+    drop(admission.enter(address(1)).expect("the first of all"));
+    for _ in 0..10 {
+        assert_eq!(refused(admission.enter(address(2))), Limit::Rate);
+    }
+    for _ in 0..2 {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        drop(admission.enter(address(2)).expect("within its own rate"));
+    }
+}

@@ -67,7 +67,12 @@ impl Shared {
             if state.over.is_some() {
                 return;
             }
-            state.ticking = Some((Arc::clone(&ticker), key));
+            // Who enters it at the same moment from elsewhere is replaced.
+            let replaced = state.ticking.replace((Arc::clone(&ticker), key));
+            drop(state);
+            if let Some((ticker, key)) = replaced {
+                ticker.leave(key);
+            }
         }
         let stream: Weak<Self> = Arc::downgrade(self);
         ticker.enter(key, stream);
@@ -96,7 +101,12 @@ impl Shared {
 
     /// Ends the stream at `when`, because the server is leaving.
     pub(crate) fn leave_at(self: &Arc<Self>, when: Instant) {
-        self.state().ends.leaves = Some(when);
+        {
+            let mut state = self.state();
+            // One that was told of an earlier time keeps to it.
+            let known = state.ends.leaves.unwrap_or(when);
+            state.ends.leaves = Some(known.min(when));
+        }
         self.look_again();
     }
 
@@ -108,7 +118,14 @@ impl Shared {
                 ticker.leave(key);
                 self.enter(|| Some(ticker));
             }
-            None => self.enter(Ticker::current),
+            None => {
+                self.enter(Ticker::current);
+                let state = self.state();
+                if state.ticking.is_none() {
+                    // Called from outside of any runtime: the stream's own enters it at its next poll.
+                    wake(state);
+                }
+            }
         }
     }
 

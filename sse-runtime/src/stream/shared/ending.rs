@@ -144,6 +144,7 @@ impl Shared {
         }
         span::close(span, &disconnect);
         self.meter.ended(disconnect.reason, disconnect.duration, &added);
+        self.note_last();
         // Last, so that a drain which waits for this stream finds its hooks already under way.
         drop(registrations);
     }

@@ -10,13 +10,20 @@ use super::Shared;
 use super::sending::HIGH_WATER;
 use super::state::{State, wake};
 use crate::error::SendError;
-use crate::stream::source::{Leftover, Reached, Source};
+use crate::stream::source::{Leftover, Reached, SharedFrame, Source};
 
 /// A source, and who attached it.
 pub(super) struct Attached {
     pub(super) source: Box<dyn Source>,
     /// The source has nothing more to give as things stand.
     pub(super) behind: bool,
+}
+
+/// What the source has.
+pub(super) enum Pulled {
+    Frame(SharedFrame),
+    Behind,
+    Nothing,
 }
 
 impl Shared {
@@ -71,14 +78,17 @@ impl Shared {
         self.state().buffer.len() < HIGH_WATER
     }
 
-    /// Appends events that were encoded before, whatever is queued already. `last` is the id of the last of them.
-    pub(crate) fn forward(&self, blocks: &[u8], events: u64, last: Option<&dyn Display>) {
+    /// Appends events that were encoded before, whatever is queued already. `last` is the id of the last of them. Whether
+    /// it did: not if nothing can be sent any more.
+    pub(crate) fn forward(&self, blocks: &[u8], events: u64, last: Option<&dyn Display>) -> bool {
         let mut state = self.state();
-        if state.is_over().is_none() {
-            state.forward(blocks, events, last);
-            state.opened = true;
-            wake(state);
+        if state.is_over().is_some() {
+            return false;
         }
+        state.forward(blocks, events, last);
+        state.opened = true;
+        wake(state);
+        true
     }
 
     /// Whether a follower may begin: there is one at most. `true` says so.
@@ -102,6 +112,28 @@ impl Shared {
 }
 
 impl State {
+    /// Asks the source for its next frame.
+    #[inline]
+    pub(super) fn poll_source(&mut self, cx: &mut Context<'_>, leftover: &mut Leftover) -> Pulled {
+        let Some(attached) = self.source.as_mut().filter(|attached| !attached.behind) else {
+            return Pulled::Nothing;
+        };
+        match attached.source.poll_frame(cx, leftover) {
+            Poll::Ready(Some(frame)) => {
+                self.note_handed(frame.bytes.len());
+                self.events_queued += frame.events;
+                self.events_handed += frame.events;
+                self.source_spoke = true;
+                Pulled::Frame(frame)
+            }
+            Poll::Ready(None) => {
+                attached.behind = true;
+                Pulled::Behind
+            }
+            Poll::Pending => Pulled::Nothing,
+        }
+    }
+
     /// Whether there is a source that has, or will have, frames.
     #[inline]
     pub(super) fn is_live(&self) -> bool {

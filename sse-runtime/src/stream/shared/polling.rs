@@ -4,16 +4,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
 use super::ending::{drop_quietly, log_failure, log_panic};
+use super::following::Pulled;
 use super::state::{Course, Phase, State};
 use super::{HandlerFuture, Shared};
 use crate::stream::disconnect::DisconnectReason;
-use crate::stream::source::{Leftover, SharedFrame};
+use crate::stream::source::Leftover;
 use crate::wire::KEEP_ALIVE;
 
 /// How the head phase ended.
@@ -24,8 +26,8 @@ pub(crate) enum Opened {
     Response(Box<Response>),
     /// Nothing was sent, and the handler panicked.
     Panicked,
-    /// Nothing was sent, and the server is shutting down.
-    ShuttingDown,
+    /// Nothing was sent, and the server ends the stream; the client may come back after that time.
+    Ended(Duration),
 }
 
 /// What the body hands to the transport next.
@@ -94,9 +96,10 @@ impl Shared {
         }
         if state.ending.is_some() && !state.said && self.meta.bare && !state.opened {
             // A foreign protocol has no word for "come back": say it in HTTP.
+            let come_back_after = state.come_back_after;
             drop(state);
             self.conclude(DisconnectReason::ServerShutdown);
-            return Poll::Ready(Opened::ShuttingDown);
+            return Poll::Ready(Opened::Ended(come_back_after));
         }
         if state.opened || state.ending.is_some() {
             self.begin_streaming(state);
@@ -326,6 +329,35 @@ impl Shared {
         }
     }
 
+    /// Whether progress within a frame is to be seen here, because nothing else shows it.
+    pub(crate) fn is_handed_out_in_pieces(&self) -> bool {
+        #[cfg(feature = "http2")]
+        return self.connection.as_ref().is_some_and(|connection| connection.is_stream());
+        #[cfg(not(feature = "http2"))]
+        false
+    }
+
+    /// The transport has taken a piece of a frame, and asks for the next.
+    pub(crate) fn note_piece(&self) {
+        let mut state = self.state();
+        if state.over.is_none() {
+            state.blocked_since = Some(Instant::now());
+        } else {
+            drop(state);
+            self.note_last();
+        }
+    }
+
+    /// The stream is over: what is left of it has its time, too.
+    pub(super) fn note_last(&self) {
+        #[cfg(feature = "http2")]
+        if let (Some(connection), Some(limit)) = (&self.connection, self.meta.send_timeout) {
+            if connection.is_stream() {
+                connection.give_up_after(limit);
+            }
+        }
+    }
+
     /// Whether only the source can have something new: then the handler, which follows it, need not be polled.
     #[inline]
     fn handler_sleeps(&self, state: &State) -> bool {
@@ -377,35 +409,7 @@ impl Wake for Shared {
     }
 }
 
-/// What the source has.
-enum Pulled {
-    Frame(SharedFrame),
-    Behind,
-    Nothing,
-}
-
 impl State {
-    #[inline]
-    fn poll_source(&mut self, cx: &mut Context<'_>, leftover: &mut Leftover) -> Pulled {
-        let Some(attached) = self.source.as_mut().filter(|attached| !attached.behind) else {
-            return Pulled::Nothing;
-        };
-        match attached.source.poll_frame(cx, leftover) {
-            Poll::Ready(Some(frame)) => {
-                self.note_handed(frame.bytes.len());
-                self.events_queued += frame.events;
-                self.events_handed += frame.events;
-                self.source_spoke = true;
-                Pulled::Frame(frame)
-            }
-            Poll::Ready(None) => {
-                attached.behind = true;
-                Pulled::Behind
-            }
-            Poll::Pending => Pulled::Nothing,
-        }
-    }
-
     /// Notes the task that polls; whether it may be another one than before.
     #[inline]
     pub(super) fn wait_for_task(&mut self, cx: &Context<'_>, stale: &mut Option<Waker>) -> bool {

@@ -130,8 +130,8 @@ impl Follower<'_> {
         }
         hub.counters.missed(missed);
         self.stream.meter.missed(missed);
-        self.stream.forward(&blocks, events.len() as u64, Some(&last));
-        if events.iter().any(|(_, event)| event.trace.is_some()) && !self.stream.is_closed() {
+        let forwarded = self.stream.forward(&blocks, events.len() as u64, Some(&last));
+        if forwarded && events.iter().any(|(_, event)| event.trace.is_some()) {
             self.tell(hub, &events);
         }
     }
@@ -169,7 +169,7 @@ impl Follower<'_> {
         let events = records.into_iter().map(|record| {
             let mut bytes = BytesMut::from(format!("id: {}\n", hub.position(record.seq)).as_bytes());
             bytes.extend_from_slice(&record.block);
-            let trace = record.trace.map(Box::new);
+            let trace = record.trace.filter(|_| delivery::may_be_wanted()).map(Box::new);
             Single { seq: record.seq, ordinal: None, bytes: bytes.freeze(), trace }
         });
         Singles { events: events.collect(), covered }

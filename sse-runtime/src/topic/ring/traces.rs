@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::{Ring, TRACE};
 use crate::engine::TraceParent;
+use crate::topic::delivery::may_be_wanted;
 
 impl Ring {
     /// Notes the trace of the newest event.
@@ -18,6 +19,18 @@ impl Ring {
     #[inline]
     pub(in crate::topic) fn has_traces(&self) -> bool {
         !self.traces.is_empty()
+    }
+
+    /// The trace of one event, if anybody may want to know.
+    #[inline]
+    pub(super) fn trace_of(&self, ordinal: u64) -> Option<Box<TraceParent>> {
+        if self.has_traces() && may_be_wanted() { self.find_trace(ordinal) } else { None }
+    }
+
+    #[cold]
+    fn find_trace(&self, ordinal: u64) -> Option<Box<TraceParent>> {
+        let found = self.traces.binary_search_by_key(&ordinal, |(ordinal, _)| *ordinal).ok()?;
+        self.traces.get(found).map(|(_, trace)| Box::new(*trace))
     }
 
     /// The traces of these events, with their numbers.
