@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 /// Runs a test of the calling file again, in a process of its own, and repeats what that printed. Whether this is that
 /// process: only then is the test to do anything.
 ///
@@ -44,4 +46,14 @@ pub fn resident() -> usize {
 #[must_use]
 pub fn open_files() -> usize {
     std::fs::read_dir("/proc/self/fd").expect("Linux").count()
+}
+
+/// Lets this process, and those that it starts, have as many files open as the system allows: the common limit is 1024, and a
+/// stream is one file here and one there.
+///
+/// # Panics
+/// When the system does not allow what it says that it does.
+pub fn allow_many_files() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).expect("up to the maximum is allowed");
 }

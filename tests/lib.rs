@@ -9,7 +9,7 @@ mod client_program;
 mod example;
 mod socket;
 
-pub use alone::{is_alone, open_files, resident};
+pub use alone::{allow_many_files, is_alone, open_files, resident};
 pub use client_program::{node, python};
 pub use example::Example;
 pub use socket::{Event, Response, get, get_with, post, post_json};

@@ -5,8 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use sse_tests::{Example, get, get_with};
+use sse_tests::{Example, allow_many_files, get, get_with};
 
 #[tokio::test]
 async fn a_stream_gets_a_last_event_and_a_clean_end() {
@@ -38,8 +37,7 @@ async fn ctrl_c_ends_it_as_well() {
 #[tokio::test]
 async fn a_thousand_streams_and_their_process_end_within_a_second() {
     // Each stream is an open file, here and there; the common limit is 1024.
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).expect("up to the maximum is allowed");
+    allow_many_files();
 
     let mut example = Example::start("messages").await;
     let mut streams = Vec::new();

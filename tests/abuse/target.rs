@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use axum::Router;
 use axum::extract::{FromRef, State};
 use axum::routing::get;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sse_runtime::{DisconnectReason, Hub, Result, Serve, Shutdown, Sse, routes, serve, sse_route};
+use sse_tests::allow_many_files;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
@@ -146,9 +146,7 @@ impl Target {
 
     pub(crate) async fn with(app: Router<App>, hub: Hub, set: impl FnOnce(Serve) -> Serve) -> Self {
         // A client is two open files here; the common limit is 1024.
-        let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-        setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
-            .expect("up to the maximum is allowed");
+        allow_many_files();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.expect("a runtime");
         let bind = runtime.spawn(TcpListener::bind("127.0.0.1:0"));

@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::State;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sse_runtime::{DisconnectReason, Result, Shutdown, Sse, routes, serve, sse_route};
-use sse_tests::{LIMIT, get, within_limit};
+use sse_tests::{LIMIT, allow_many_files, get, within_limit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -254,8 +253,7 @@ async fn ten_thousand_connects_and_aborts_leave_nothing_behind() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_idle_streams_are_gone_within_a_second() {
     // Each stream is two open files here; the common limit is 1024.
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).expect("up to the maximum is allowed");
+    allow_many_files();
     let server = start(|serve| serve).await;
     let mut streams = Vec::new();
     for _ in 0..1000 {

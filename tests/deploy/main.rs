@@ -10,8 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use sse_tests::Example;
+use sse_tests::{Example, allow_many_files};
 use tokio::sync::{Barrier, Semaphore, watch};
 use tokio::task::JoinSet;
 
@@ -40,8 +39,7 @@ async fn the_streams_of_a_deploy_move_over_evenly_and_miss_nothing() {
         return node::run(Path::new(&log)).await;
     }
     // Each stream is an open file, here and there; the common limit is 1024.
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).expect("up to the maximum is allowed");
+    allow_many_files();
 
     let folder = tempfile::tempdir().expect("a folder");
     let log = folder.path().join("log");

@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use axum::Router;
 use axum::extract::State;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sse_runtime::{Hub, Result, Shutdown, Sse, routes, serve, sse_route};
-use sse_tests::within_limit;
+use sse_tests::{allow_many_files, within_limit};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -35,8 +34,7 @@ pub(crate) fn in_process(hub: &Hub) -> Server {
 /// Our own server on a free port; it ends with the guard.
 pub(crate) async fn over_sockets(hub: &Hub) -> (Server, Serving) {
     // Two for each client: both ends are here.
-    let limit = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).expect("the limit may be raised");
+    allow_many_files();
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     let shutdown = Shutdown::new();

@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::State;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sse_runtime::{Disconnect, DisconnectReason, Hub, Result, Shutdown, Sse, routes, serve, sse_route};
-use sse_tests::{LIMIT, is_alone, open_files, resident, within_limit};
+use sse_tests::{LIMIT, allow_many_files, is_alone, open_files, resident, within_limit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Notify;
@@ -193,9 +192,7 @@ struct Scene {
 
 impl Scene {
     async fn set() -> Self {
-        let limit = getrlimit(Resource::Nofile);
-        setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
-            .expect("the limit may be raised");
+        allow_many_files();
         // A short history, so that what those that stall hold is theirs alone.
         let hub = Hub::in_memory().topic_events(16).build();
         let gone = Gone::default();
