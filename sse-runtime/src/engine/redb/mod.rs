@@ -6,12 +6,18 @@
 //! error      what can go wrong
 //! start      opening or connecting: which log it is, where it stands
 //! table      what is stored how
-//! writer     publishing, and delivery to the hub
+//! queue      publishers wait here
+//! writer     publishing
+//! mend       the same after an error
+//! delivery   to the hub, and answers to the publishers
 //! reader     history
 //! retention  what is kept
 //! ```
 
+mod delivery;
 mod error;
+mod mend;
+mod queue;
 mod reader;
 mod retention;
 mod start;

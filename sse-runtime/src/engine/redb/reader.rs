@@ -41,16 +41,16 @@ pub(super) fn read(database: &Database, topic: &str, after: u64, until: u64) -> 
     Ok(Page::Records(records))
 }
 
-/// Calls `each` with the events above `after`, in order.
+/// Calls `each` with the events above `after`, in order, as they are stored.
 pub(super) fn replay(
     database: &Database,
     after: u64,
-    mut each: impl FnMut(u64, &Parts<'_>),
+    mut each: impl FnMut(u64, &[u8]),
 ) -> Result<(), Failure> {
     let transaction = database.begin_read()?;
     for entry in transaction.open_table(EVENTS)?.range(after.saturating_add(1)..)? {
         let (seq, value) = entry?;
-        each(seq.value(), &decode(value.value())?);
+        each(seq.value(), value.value());
     }
     Ok(())
 }

@@ -54,7 +54,7 @@ pub(super) fn evict(
 ) -> Result<bool, Failure> {
     let (until, more) = plan(tables, limits, tail, now, most)?;
     if let Some(until) = until {
-        remove(tables, limits, tail, until)?;
+        remove(tables, limits, until)?;
     }
     Ok(more)
 }
@@ -67,12 +67,13 @@ fn plan(
     now: u64,
     most: usize,
 ) -> Result<(Option<u64>, bool), Failure> {
-    let (mut events, mut bytes, mut until) = (tables.events.len()?, tail.bytes, None);
+    let (mut events, mut until) = (tables.events.len()?, None);
     for (count, entry) in tables.events.iter()?.enumerate() {
         let (seq, value) = entry?;
         let (seq, value) = (seq.value(), value.value());
         let parts = decode(value)?;
         tail.oldest = Some(parts.time);
+        let bytes = tail.sum.saturating_sub(parts.sum).saturating_add(weight(value));
         let too_much = (events > limits.events || bytes > limits.bytes) && seq < tail.top;
         if !too_much && parts.time >= limits.oldest(now) {
             return Ok((until, false));
@@ -80,21 +81,20 @@ fn plan(
         if count == most {
             return Ok((until, true));
         }
-        (events, bytes) = (events - 1, bytes.saturating_sub(weight(value, parts.topic)));
+        events -= 1;
         until = Some(seq);
     }
     tail.oldest = None;
     Ok((until, false))
 }
 
-fn remove(tables: &mut Tables<'_>, limits: &Limits, tail: &mut Tail, until: u64) -> Result<(), Failure> {
+fn remove(tables: &mut Tables<'_>, limits: &Limits, until: u64) -> Result<(), Failure> {
     let mut newest: HashMap<String, u64> = HashMap::new();
     for removed in tables.events.extract_from_if(..=until, |_, _| true)? {
         let (seq, value) = removed?;
         let (seq, value) = (seq.value(), value.value());
         let parts = decode(value)?;
         tables.index.remove((parts.topic, seq))?;
-        tail.bytes = tail.bytes.saturating_sub(weight(value, parts.topic));
         match newest.get_mut(parts.topic) {
             Some(newest) => *newest = seq,
             None => drop(newest.insert(parts.topic.to_owned(), seq)),

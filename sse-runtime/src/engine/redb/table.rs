@@ -3,17 +3,17 @@
 //! | table | key | value |
 //! |---|---|---|
 //! | `sse-log` | a word | a number: see [`about`] |
-//! | `sse-events` | number | time, topic, key, trace, block: see [`encode`] |
+//! | `sse-events` | number | time, sum, topic, key, trace, block: see [`encode`] |
 //! | `sse-index` | topic, number | nothing: where a topic's events are |
 //! | `sse-evicted` | topic | the number of the newest of its events that was evicted |
 //! | `sse-evicted-numbers` | that number | the topic: which of these rows goes first, when there are too many |
 //!
 //! Numbers have no holes, and only the oldest events are evicted, of whatever topics. So the log's newest number is that
-//! of its last event, or, if there is none, the last that was evicted: it takes no row to keep.
+//! of its last event, or, if there is none, the last that was evicted. And each event has the sum of what all before it
+//! weigh, and itself, so that the first and the last say what there is. A transaction that evicts nothing writes no row of
+//! `sse-log`.
 
-use ::redb::{
-    AccessGuard, Durability, Error as Failure, ReadableTable, Table, TableDefinition, WriteTransaction,
-};
+use ::redb::{Durability, Error as Failure, ReadableTable, Table, TableDefinition, WriteTransaction};
 
 use crate::engine::{Record, TraceParent};
 
@@ -29,8 +29,6 @@ pub(super) mod about {
     /// Of all that is described here.
     pub(in super::super) const FORMAT: &str = "format";
     pub(in super::super) const EPOCH: &str = "epoch";
-    /// What the events weigh.
-    pub(in super::super) const BYTES: &str = "bytes";
     /// Every event up to this number was evicted.
     pub(in super::super) const GONE: &str = "gone";
     /// A topic without a row in `sse-evicted` may have lost events up to this number.
@@ -74,13 +72,9 @@ impl<'a> Tables<'a> {
         transaction.delete_table(EVICTED)?;
         transaction.delete_table(EVICTED_NUMBERS)?;
         let mut tables = Self::open(transaction)?;
-        for (row, value) in [
-            (about::FORMAT, FORMAT),
-            (about::EPOCH, epoch),
-            (about::BYTES, 0),
-            (about::GONE, top),
-            (about::FORGOTTEN, top),
-        ] {
+        for (row, value) in
+            [(about::FORMAT, FORMAT), (about::EPOCH, epoch), (about::GONE, top), (about::FORGOTTEN, top)]
+        {
             tables.about.insert(row, value)?;
         }
         Ok(tables)
@@ -102,11 +96,10 @@ pub(super) fn row(table: &impl ReadableTable<&'static str, u64>, row: &str) -> R
 pub(super) struct Tail {
     /// The number of its newest event.
     pub(super) top: u64,
-    /// What its events weigh.
-    pub(super) bytes: u64,
-    /// When the newest one was written, as [`Parts::time`].
+    /// When that was written, as [`Parts::time`], and its [`Parts::sum`].
     pub(super) newest: u64,
-    /// And the oldest; none, if there is none.
+    pub(super) sum: u64,
+    /// When the oldest one was written; none, if there is none.
     pub(super) oldest: Option<u64>,
 }
 
@@ -115,16 +108,11 @@ impl Tail {
         about: &impl ReadableTable<&'static str, u64>,
         events: &impl ReadableTable<u64, &'static [u8]>,
     ) -> Result<Self, Failure> {
-        let time = |entry: Option<&(AccessGuard<'_, u64>, AccessGuard<'_, &'static [u8]>)>| {
-            entry.map(|(_, value)| decode(value.value()).map(|parts| parts.time)).transpose()
+        let (Some(first), Some(last)) = (events.first()?, events.last()?) else {
+            return Ok(Self { top: row(about, about::GONE)?, ..Self::default() });
         };
-        let (first, last) = (events.first()?, events.last()?);
-        let top = match &last {
-            Some((seq, _)) => seq.value(),
-            None => row(about, about::GONE)?,
-        };
-        let newest = time(last.as_ref())?.unwrap_or_default();
-        Ok(Self { top, bytes: row(about, about::BYTES)?, newest, oldest: time(first.as_ref())? })
+        let (oldest, newest) = (decode(first.1.value())?.time, decode(last.1.value())?);
+        Ok(Self { top: last.0.value(), newest: newest.time, sum: newest.sum, oldest: Some(oldest) })
     }
 }
 
@@ -132,6 +120,8 @@ impl Tail {
 pub(super) struct Parts<'a> {
     /// In milliseconds since 1970, and never less than that of the event before.
     pub(super) time: u64,
+    /// What all events until this one weigh, since the log began or was empty.
+    pub(super) sum: u64,
     pub(super) topic: &'a str,
     pub(super) key: &'a str,
     pub(super) trace: Option<TraceParent>,
@@ -144,14 +134,14 @@ impl Parts<'_> {
     }
 }
 
-/// 8 bytes for the time, and three lengths of 4 bytes: topic, key, trace; then these, and the block to the end. All numbers
-/// are little-endian. The time is written by [`stamp`].
+/// 8 bytes for the time, 8 for the sum, and three lengths of 4 bytes: topic, key, trace; then these, and the block to the
+/// end. All numbers are little-endian. Time and sum are written by [`stamp`].
 pub(super) fn encode(topic: &str, record: Record<'_>) -> Option<Vec<u8>> {
     let trace = record.trace.map(TraceParent::as_str).unwrap_or_default();
     let texts = [topic, record.key, trace];
     let size = HEAD + texts.iter().map(|text| text.len()).sum::<usize>() + record.block.len();
     let mut value = Vec::with_capacity(size);
-    value.extend_from_slice(&[0; TIME]);
+    value.extend_from_slice(&[0; STAMP]);
     for text in texts {
         value.extend_from_slice(&u32::try_from(text.len()).ok()?.to_le_bytes());
     }
@@ -162,12 +152,12 @@ pub(super) fn encode(topic: &str, record: Record<'_>) -> Option<Vec<u8>> {
     Some(value)
 }
 
-const TIME: usize = 8;
-const HEAD: usize = TIME + 3 * 4;
+const STAMP: usize = 2 * 8;
+const HEAD: usize = STAMP + 3 * 4;
 
-pub(super) fn stamp(value: &mut [u8], time: u64) {
-    if let Some(place) = value.first_chunk_mut() {
-        *place = time.to_le_bytes();
+pub(super) fn stamp(value: &mut [u8], time: u64, sum: u64) {
+    for (place, number) in value.chunks_exact_mut(8).zip([time, sum]) {
+        place.copy_from_slice(&number.to_le_bytes());
     }
 }
 
@@ -176,7 +166,8 @@ pub(super) fn decode(value: &[u8]) -> Result<Parts<'_>, Failure> {
 }
 
 fn parts(value: &[u8]) -> Option<Parts<'_>> {
-    let (time, mut rest) = value.split_first_chunk()?;
+    let (time, rest) = value.split_first_chunk()?;
+    let (sum, mut rest) = rest.split_first_chunk()?;
     let mut lengths = [0_usize; 3];
     for length in &mut lengths {
         let (bytes, after) = rest.split_first_chunk()?;
@@ -191,13 +182,15 @@ fn parts(value: &[u8]) -> Option<Parts<'_>> {
     }
     let [topic, key, trace] = texts;
     let trace = if trace.is_empty() { None } else { Some(trace.parse().ok()?) };
-    Some(Parts { time: u64::from_le_bytes(*time), topic, key, trace, block: rest })
+    let (time, sum) = (u64::from_le_bytes(*time), u64::from_le_bytes(*sum));
+    Some(Parts { time, sum, topic, key, trace, block: rest })
 }
 
 /// What an event counts for: its bytes, its row of the index, and what a tree has for each.
-pub(super) fn weight(value: &[u8], topic: &str) -> u64 {
+pub(super) fn weight(value: &[u8]) -> u64 {
     const ROWS: u64 = 48;
-    value.len() as u64 + topic.len() as u64 + ROWS
+    let topic = value.get(STAMP..).and_then(<[u8]>::first_chunk).copied().map(u32::from_le_bytes);
+    value.len() as u64 + u64::from(topic.unwrap_or_default()) + ROWS
 }
 
 #[cfg(test)]
@@ -213,11 +206,11 @@ mod tests {
             ("t", "", Some(&trace), b""),
         ] {
             let mut value = encode(topic, Record::new(block, key).traced(trace)).unwrap();
-            stamp(&mut value, u64::MAX - 1);
+            stamp(&mut value, u64::MAX - 1, 7);
             let parts = decode(&value).unwrap();
             assert_eq!(
-                (parts.time, parts.topic, parts.record()),
-                (u64::MAX - 1, topic, Record::new(block, key).traced(trace))
+                (parts.time, parts.sum, parts.topic, parts.record()),
+                (u64::MAX - 1, 7, topic, Record::new(block, key).traced(trace))
             );
             // Cut off within what has a length, it is none.
             for end in 0..value.len() - block.len() {

@@ -15,21 +15,23 @@
 //! redb refuses to go on after an error, so it is opened again. A number is the next one of what the file says: one that
 //! was given to a record which is not there is given again, and nobody has seen it.
 
+use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use ::redb::Error as Failure;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot;
 
+use super::delivery::{self, Parcel};
 use super::error::RedbError;
-use super::reader::replay;
+use super::queue::{Job, Queue};
 use super::retention::{evict, milliseconds};
 use super::start::{self, LogFile, Opened};
-use super::table::{Tables, Tail, about, decode, stamp, weight, without_sync};
+use super::table::{Tables, Tail, decode, stamp, weight, without_sync};
 use super::{Durability, Options};
 use crate::engine::{EngineError, Feed, Log};
 
@@ -38,25 +40,9 @@ const GROUP: usize = 4096;
 /// How many events a transaction evicts that has little else to do.
 const EVICTED_AT_ONCE: usize = 4096;
 /// How long an error is left alone before the file is opened again.
-const REST: Duration = Duration::from_secs(1);
-/// What a record takes in memory beside its bytes.
-const JOB: usize = 256;
+pub(super) const REST: Duration = Duration::from_secs(1);
 /// How long the thread sleeps if nothing will ever happen by itself.
 const LONG: Duration = Duration::from_secs(3600);
-
-/// A record that waits to be written.
-struct Job {
-    value: Vec<u8>,
-    answer: oneshot::Sender<Result<u64, EngineError>>,
-    _room: OwnedSemaphorePermit,
-}
-
-/// Where publishers leave their records: as many bytes as it has room for, the others wait.
-pub(super) struct Queue {
-    jobs: Sender<Job>,
-    room: Arc<Semaphore>,
-    most: usize,
-}
 
 /// A log with a writer.
 pub(super) struct Running {
@@ -66,29 +52,16 @@ pub(super) struct Running {
     pub(super) top: Arc<AtomicU64>,
 }
 
-impl Queue {
-    /// Dropped, the record is written or not.
-    pub(super) async fn publish(&self, value: Vec<u8>) -> Option<Result<u64, EngineError>> {
-        let bytes = value.len().saturating_add(JOB).min(self.most);
-        let room = Arc::clone(&self.room).acquire_many_owned(u32::try_from(bytes).ok()?).await.ok()?;
-        let (answer, answered) = oneshot::channel();
-        self.jobs.send(Job { value, answer, _room: room }).ok()?;
-        answered.await.ok()
-    }
-}
-
 /// Starts the thread, which opens the log.
 pub(super) async fn run(options: &Options, feed: Feed) -> Result<(Running, Log), RedbError> {
     let path = options.path.clone();
-    let most = options.queue.clamp(1, u32::MAX as usize >> 3);
-    let (jobs, waiting) = channel();
+    let (queue, jobs) = Queue::new(options.queue);
     let (started, start) = oneshot::channel();
     let options = options.clone();
-    // Its clock, too, which a test may have stopped.
-    let runtime = Handle::try_current().ok();
+    let io = |source| RedbError::Io { path: path.clone(), source };
+    let delivery = delivery::start(feed, Handle::try_current().ok()).map_err(io)?;
     let thread = thread::Builder::new().name("sse-redb".to_owned()).spawn(move || {
-        let _runtime = runtime.as_ref().map(Handle::enter);
-        match Writer::open(options, feed, waiting) {
+        match Writer::open(options, jobs, delivery) {
             Ok(writer) => {
                 let log = Log { epoch: writer.epoch, top: writer.tail.top };
                 let shared = (Arc::clone(&writer.file), Arc::clone(&writer.top), log);
@@ -99,36 +72,35 @@ pub(super) async fn run(options: &Options, feed: Feed) -> Result<(Running, Log),
             Err(error) => drop(started.send(Err(error))),
         }
     });
-    thread.map_err(|source| RedbError::Io { path: path.clone(), source })?;
+    thread.map_err(io)?;
     let (file, top, log) = start.await.map_err(|_| RedbError::closed(&path))??;
-    let queue = Queue { jobs, room: Arc::new(Semaphore::new(most)), most };
     Ok((Running { queue, file, top }, log))
 }
 
-struct Writer {
-    options: Options,
-    feed: Feed,
+pub(super) struct Writer {
+    pub(super) options: Options,
     jobs: Receiver<Job>,
-    file: Arc<LogFile>,
-    epoch: u64,
-    top: Arc<AtomicU64>,
-    tail: Tail,
+    delivery: SyncSender<Parcel>,
+    pub(super) file: Arc<LogFile>,
+    pub(super) epoch: u64,
+    pub(super) top: Arc<AtomicU64>,
+    pub(super) tail: Tail,
     /// There is more to evict.
-    behind: bool,
+    pub(super) behind: bool,
     /// Since when there is something that is not on the disk.
-    ahead: Option<Instant>,
+    pub(super) ahead: Option<Instant>,
     /// Since when the file cannot be used, and why.
-    broken: Option<(Instant, EngineError)>,
+    pub(super) broken: Option<(Instant, EngineError)>,
 }
 
 impl Writer {
-    fn open(options: Options, feed: Feed, jobs: Receiver<Job>) -> Result<Self, RedbError> {
+    fn open(options: Options, jobs: Receiver<Job>, delivery: SyncSender<Parcel>) -> Result<Self, RedbError> {
         let Opened { database, epoch, tail, .. } = start::open(&options)?;
         let file = Arc::new(LogFile::new(&options.path, database));
         file.with(|database| start::say_ahead(database, options.durability != Durability::EveryGroup))?;
         let top = Arc::new(AtomicU64::new(tail.top));
         let behind = true;
-        Ok(Self { options, feed, jobs, file, epoch, top, tail, behind, ahead: None, broken: None })
+        Ok(Self { options, jobs, delivery, file, epoch, top, tail, behind, ahead: None, broken: None })
     }
 
     fn run(mut self) {
@@ -163,43 +135,55 @@ impl Writer {
 
     /// Writes this record and all that wait.
     fn publish(&mut self, first: Job) {
-        let mut group = vec![first];
-        group.extend(self.jobs.try_iter().take(GROUP - 1));
+        let mut group = self.gather(first);
         if let Err(error) = self.mended() {
-            return refuse(group, &error);
+            return self.hand_over(Parcel::Refused(group, error));
         }
         let before = self.tail.top;
         match self.append(&mut group) {
-            Ok(()) => self.hand_out(group, before),
-            Err(error) => refuse(group, &self.broke(error)),
+            Ok(()) => self.hand_over(Parcel::Written(group, before)),
+            Err(error) => {
+                let error = EngineError::new(error);
+                tracing::error!(%error, "the log could not be written");
+                self.hand_over(Parcel::Refused(group, error));
+                // What nobody was told of is delivered as soon as may be.
+                drop(self.mend());
+            }
         }
     }
 
-    /// Says to the hub, then to the publishers, that they are in the log.
-    fn hand_out(&self, group: Vec<Job>, before: u64) {
-        for (job, seq) in group.into_iter().zip(before + 1..) {
-            // It was encoded here.
-            if let Ok(parts) = decode(&job.value) {
-                drop(self.feed.deliver(parts.topic, seq, parts.record()));
+    /// A burst wakes this thread with its first record: as long as more come in, it lets them.
+    fn gather(&self, first: Job) -> Vec<Job> {
+        let mut group = vec![first];
+        loop {
+            thread::yield_now();
+            let before = group.len();
+            group.extend(self.jobs.try_iter().take(GROUP - before));
+            if group.len() == before || group.len() == GROUP {
+                return group;
             }
-            // Nobody may wait for it any more.
-            drop(job.answer.send(Ok(seq)));
         }
+    }
+
+    pub(super) fn hand_over(&self, parcel: Parcel) {
+        // That thread ends after this one.
+        drop(self.delivery.send(parcel));
     }
 
     fn append(&mut self, group: &mut [Job]) -> Result<(), RedbError> {
         let most = (2 * group.len()).max(EVICTED_AT_ONCE / 8);
         self.write(most, |tables, tail, now| {
             tail.newest = now;
+            let mut end = tables.events.upper_bound_mut(Bound::<u64>::Unbounded)?;
             for job in group {
                 tail.top = tail.top.checked_add(1).ok_or_else(used_up)?;
-                stamp(&mut job.value, now);
-                let topic = decode(&job.value)?.topic;
-                tables.events.insert(tail.top, job.value.as_slice())?;
-                tables.index.insert((topic, tail.top), ())?;
-                tail.bytes = tail.bytes.saturating_add(weight(&job.value, topic));
+                tail.sum = tail.sum.saturating_add(weight(&job.value));
+                stamp(&mut job.value, now, tail.sum);
+                let out_of_order = |error| Failure::Corrupted(format!("after its end: {error}"));
+                end.insert_before(tail.top, job.value.as_slice()).map_err(out_of_order)?;
+                tables.index.insert((decode(&job.value)?.topic, tail.top), ())?;
             }
-            Ok(())
+            Ok(end.close()?)
         })
     }
 
@@ -222,7 +206,6 @@ impl Writer {
             let mut tables = Tables::open(&transaction)?;
             change(&mut tables, &mut tail, now)?;
             let behind = evict(&mut tables, &limits, &mut tail, now, most)?;
-            tables.about.insert(about::BYTES, tail.bytes)?;
             drop(tables);
             transaction.commit()?;
             Ok(behind)
@@ -239,96 +222,9 @@ impl Writer {
             return drop(self.mended());
         }
         if let Err(error) = self.write(EVICTED_AT_ONCE, |_, _, _| Ok(())) {
-            self.broke(error);
+            tracing::error!(%error, "the log could not be written");
+            drop(self.mend());
         }
-    }
-
-    /// Makes sure that the file can be used, or says why it cannot.
-    fn mended(&mut self) -> Result<(), EngineError> {
-        match &self.broken {
-            None => Ok(()),
-            Some((since, error)) if since.elapsed() < REST => Err(error.clone()),
-            Some(_) => self.mend(),
-        }
-    }
-
-    /// After an error: redb does not go on with this file, but it may with the same one opened again.
-    fn broke(&mut self, error: RedbError) -> EngineError {
-        tracing::error!(%error, "the log could not be written");
-        let error = EngineError::new(error);
-        // What nobody was told of is delivered as soon as may be.
-        drop(self.mend());
-        error
-    }
-
-    fn mend(&mut self) -> Result<(), EngineError> {
-        match self.open_again() {
-            Ok(()) => {
-                self.broken = None;
-                tracing::info!(path = ?self.options.path, "the log can be used again");
-                Ok(())
-            }
-            Err(error) => {
-                tracing::error!(%error, "the log could not be opened again; trying again in {REST:?}");
-                let error = EngineError::new(error);
-                self.broken = Some((Instant::now(), error.clone()));
-                Err(error)
-            }
-        }
-    }
-
-    fn open_again(&mut self) -> Result<(), RedbError> {
-        let path = &self.options.path;
-        self.file.close();
-        let Opened { database, epoch, mut tail, ahead } = start::open_again(&self.options)?;
-        if epoch != self.epoch {
-            return Err(RedbError::damaged(path, "another log has taken its place"));
-        }
-        let known = self.tail.top;
-        if ahead {
-            // Of what was not on the disk, nobody can say what is left. Numbers that were given out mean something else.
-            tail = Tail { top: known, ..Tail::default() };
-            start::empty(&database, epoch, known, true).map_err(|failure| RedbError::of(path, failure))?;
-        } else if tail.top < known {
-            let reason = format!("it ends at the number {}, though {known} was written", tail.top);
-            return Err(RedbError::damaged(path, reason));
-        }
-        self.file.replace(database);
-        if ahead {
-            self.feed.lost(known);
-        } else {
-            self.catch_up(tail.top)?;
-        }
-        (self.tail, self.behind, self.ahead) = (tail, true, None);
-        Ok(())
-    }
-
-    /// Delivers what is in the log up to `top`, but was not answered for.
-    fn catch_up(&mut self, top: u64) -> Result<(), RedbError> {
-        let mut passed = self.tail.top;
-        let outcome = self.file.with(|database| {
-            replay(database, passed, |seq, parts| {
-                if seq > passed + 1 {
-                    self.feed.lost(seq - 1);
-                }
-                drop(self.feed.deliver(parts.topic, seq, parts.record()));
-                passed = seq;
-            })
-        });
-        if outcome.is_ok() && passed < top {
-            self.feed.lost(top);
-            passed = top;
-        }
-        self.tail.top = passed;
-        self.top.store(passed, Ordering::Release);
-        outcome
-    }
-}
-
-/// The publishers are told that nobody knows.
-fn refuse(group: Vec<Job>, error: &EngineError) {
-    for job in group {
-        drop(job.answer.send(Err(error.clone())));
     }
 }
 
