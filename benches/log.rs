@@ -4,7 +4,7 @@
 //! `cargo bench -p sse-benches --features redb --bench log` runs all of it; `-- publish`, `-- restart` one.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use redb::{Builder, TableDefinition};
@@ -21,6 +21,16 @@ const ROUNDS: usize = 7;
 
 fn name(topic: usize) -> String {
     format!("rooms/{topic}")
+}
+
+/// A file that does not exist, in the folder for what is temporary: on the disk that is measured.
+fn file(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("sse-log-{}", std::process::id()));
+    fs::create_dir_all(&folder).expect("a folder");
+    let file = folder.join(name);
+    // There is none the first time.
+    let _ = fs::remove_file(&file);
+    file
 }
 
 /// Events a second.
@@ -77,9 +87,9 @@ async fn publish() {
     for (batch, tasks, topics, events) in cases {
         let (mut theirs, mut our) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            let folder = tempfile::tempdir().expect("a folder");
-            theirs.push(raw(&folder.path().join("raw"), events, batch, topics));
-            our.push(ours(&folder.path().join("ours"), events, tasks, topics).await);
+            let (raw_file, our_file) = (file("raw"), file("ours"));
+            theirs.push(raw(&raw_file, events, batch, topics));
+            our.push(ours(&our_file, events, tasks, topics).await);
         }
         let (theirs, our) = (median(theirs), median(our));
         println!("{batch:>6} {tasks:>6} {topics:>7} {theirs:>10.0} {our:>10.0} {:>6.2}", our / theirs);
@@ -97,8 +107,7 @@ async fn opened(file: &Path) -> Duration {
 
 async fn restart() {
     for topics in [1, 1000] {
-        let folder = tempfile::tempdir().expect("a folder");
-        let (file, crashed) = (folder.path().join("log"), folder.path().join("crashed"));
+        let (file, crashed) = (file("log"), file("crashed"));
         let rate = ours(&file, 1_000_000, 1000, topics).await;
         // Nothing is written at this moment, so this is what a loss of power leaves.
         fs::copy(&file, &crashed).expect("copied");
@@ -124,4 +133,5 @@ async fn main() {
     if is_wanted("restart") {
         restart().await;
     }
+    let _ = fs::remove_dir_all(file("log").parent().expect("a folder"));
 }

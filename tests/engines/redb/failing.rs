@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sse_runtime::engine::{EngineError, RedbError};
-use sse_runtime::{PublishError, Topic};
+use sse_runtime::testing::TestStream;
+use sse_runtime::{EventId, PublishError, Topic};
 
 use super::process::{Process, file_given, say};
 use crate::{client, opened};
@@ -20,6 +21,7 @@ async fn fill(file: &std::path::Path) {
     let topic: Topic = hub.topic("a");
     let mut witness = client(&hub).get("/a").stream().await;
     opened(&mut witness, false).await;
+    let start = super::top(&hub);
     let text = |n: usize| format!("{n} {}", "x".repeat(20_000));
     let mut published = Vec::new();
     limit(Some(1 << 20));
@@ -56,20 +58,34 @@ async fn fill(file: &std::path::Path) {
     published.push((again.await, next));
 
     // All that was acknowledged, in order; and perhaps some of which nobody knew.
-    let mut unknown = 0;
-    for (id, n) in &published {
-        loop {
-            let event = witness.next().await;
-            assert_eq!(event.name, "message", "{event:?}");
-            if event.id.as_deref() == Some(id.as_str()) {
-                assert_eq!(event.data, text(*n));
-                break;
-            }
-            unknown += 1;
+    let last = &published[published.len() - 1].0;
+    let seen = up_to(&mut witness, last).await;
+    let known: Vec<_> = published.iter().map(|(id, n)| (id.as_str().to_owned(), text(*n))).collect();
+    let mut rest = seen.iter();
+    for event in &known {
+        assert!(rest.any(|seen| seen == event), "{} is missing, or out of order", event.0);
+    }
+    assert!(seen.len() - known.len() <= failed, "{} and {}", seen.len(), known.len());
+    // And who comes back gets the same.
+    let mut late = client(&hub).get("/a").last_event_id(start.as_str()).stream().await;
+    opened(&mut late, true).await;
+    assert!(up_to(&mut late, last).await == seen, "what the log has is what was delivered");
+    say(published[published.len() - 1].0.as_str());
+}
+
+/// Ids and texts.
+async fn up_to(events: &mut TestStream, last: &EventId) -> Vec<(String, String)> {
+    let mut received = Vec::new();
+    loop {
+        let event = events.next().await;
+        assert_eq!(event.name, "message", "{event:?}");
+        let id = event.id.expect("an id");
+        let is_last = id == last.as_str();
+        received.push((id, event.data));
+        if is_last {
+            return received;
         }
     }
-    assert!(unknown <= failed, "{unknown}");
-    say(published[published.len() - 1].0.as_str());
 }
 
 fn check(error: &EngineError) {

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use sse_runtime::engine::{Durability, Redb};
 use sse_runtime::testing::engine_contract::{self, Subject};
-use sse_runtime::{EventId, Hub, Message, Topic};
+use sse_runtime::{EventId, Hub, Message};
 use tempfile::TempDir;
 
 /// A folder that is gone after the test, and a name in it.
@@ -37,12 +37,6 @@ async fn on(engine: Redb) -> Hub {
 /// The newest id of the log.
 fn top(hub: &Hub) -> EventId {
     hub.topic::<Message>("a").position()
-}
-
-/// Publishes all of it at once; returns the ids.
-async fn publish_at_once(topic: &Topic, texts: impl Iterator<Item = String>) -> Vec<EventId> {
-    let published = texts.map(|text| async { topic.publish(text).await.expect("published") });
-    futures_util::future::join_all(published).await
 }
 
 struct OnFiles {
