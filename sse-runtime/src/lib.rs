@@ -32,6 +32,8 @@
 //! - [`Error`] is for handlers that have no error type of their own.
 //! - [`derive@SseEvent`] makes an enum a route's events; with the feature `openapi`, `api!` makes documents of routes, which the
 //!   page of the feature `docs` shows; see [`guide::typed_events`].
+//! - [`Admission`] limits how many streams there are, [`Registry`] lists and ends them, [`Shutdown::drain`] moves them to the
+//!   next process; see [`guide::production`].
 //! - The feature `testing` brings a `TestClient`, which runs routes in-process, on tokio's paused clock; see
 //!   [`guide::testing`].
 //!
@@ -92,6 +94,7 @@
 //! | `client` | no | the module `client`, which serves a client for browsers: see [`guide::browser_client`] |
 //! | `compression` | no | `Compression`, a layer that compresses streams, event by event |
 //! | `docs` | no | `openapi`, and the page `/docs`, which is embedded (Rust 1.88) |
+//! | `inspector` | no | `Inspector`, a page that shows routes, streams and topics while they live |
 //! | `listenfd` | yes | [`listen`] takes a socket from systemd or systemfd |
 //! | `http2` | no | HTTP/2 without TLS in [`serve`] |
 //! | `metrics` | no | numbers about streams and hubs, for Prometheus and others: see [`guide::observability`] |
@@ -103,7 +106,7 @@
 
 #[cfg(any(feature = "compression", feature = "docs"))]
 mod accept_encoding;
-#[cfg(any(feature = "client", feature = "openapi"))]
+#[cfg(any(feature = "client", feature = "inspector", feature = "openapi"))]
 mod asset;
 #[cfg(feature = "client")]
 pub mod client;
@@ -115,6 +118,8 @@ pub mod engine;
 mod error;
 pub mod guide;
 mod hosts;
+#[cfg(feature = "inspector")]
+mod inspector;
 mod lifecycle;
 mod observe;
 mod route;
@@ -132,6 +137,8 @@ pub use contract::{Api, DescribeArgument};
 pub use error::{Error, PublicMessage, Result, SendError};
 pub use hosts::{AllowedHosts, CheckHost};
 pub use http::StatusCode;
+#[cfg(feature = "inspector")]
+pub use inspector::Inspector;
 pub use lifecycle::{Admission, ProxyError, Registry, Shutdown, StreamId, StreamInfo};
 pub use route::Route;
 pub use serve::{Serve, listen, prepare_socket, serve};
@@ -149,7 +156,7 @@ pub use sse_macros::sse_route;
 pub use sse_macros::SseEvent;
 
 /// Compiles, and where it can runs, every Rust block of the README.
-#[cfg(all(doctest, feature = "docs", feature = "testing"))]
+#[cfg(all(doctest, feature = "docs", feature = "inspector", feature = "testing"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
@@ -173,6 +180,8 @@ macro_rules! __operation {
         handle: $handle:ty, output: $output:ty,
     ) => {
         #[doc(hidden)]
+        // Of a route of this crate's own, no document is made.
+        #[allow(dead_code, unreachable_pub)]
         pub fn operation(known: $crate::__private::Components) -> $crate::__private::Operation {
             #[allow(unused_imports)]
             use $crate::__private::questions::*;

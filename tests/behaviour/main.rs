@@ -14,6 +14,7 @@ mod head;
 mod hostile;
 mod hosts;
 mod http2;
+mod inspector;
 mod keep_alive;
 mod logging;
 mod metrics;

@@ -9,6 +9,7 @@ mod cors;
 mod docs;
 mod htmx_dashboard;
 mod hypermedia;
+mod inspector;
 mod job_progress;
 mod notifications;
 mod page;

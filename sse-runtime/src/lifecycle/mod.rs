@@ -15,6 +15,8 @@ pub(crate) use admission::{Full, Limit, Pace, Permit, Rate};
 pub(crate) use carrier::{Carrier, Place, SIGN_OF_LIFE};
 pub(crate) use connection::{Connection, Connections, Entry, Order};
 pub(crate) use mounted::Mounted;
+#[cfg(feature = "inspector")]
+pub(crate) use mounted::mounted;
 pub use registry::{Registry, StreamId, StreamInfo};
 pub use shutdown::Shutdown;
 pub(crate) use shutdown::{LAST_GRACE, Registration, Shutdowns, pick};

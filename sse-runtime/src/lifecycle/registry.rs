@@ -53,6 +53,8 @@ pub struct StreamInfo {
     pub bytes: u64,
     /// Bytes that wait in the stream's buffer.
     pub queued: usize,
+    /// Events of the topic it follows that it has still to hand to the connection; `None` if it follows none, or several.
+    pub behind: Option<u64>,
     /// For how long the connection has taken nothing that was there for it; `None` if nothing waits.
     pub blocked: Option<Duration>,
     /// What its client would name if it reconnected now.
@@ -100,6 +102,18 @@ pub struct Registry {
 impl Registry {
     pub(super) fn new(shutdown: Shutdown) -> Self {
         Self { shutdown }
+    }
+
+    /// The open streams themselves.
+    #[cfg(feature = "inspector")]
+    pub(crate) fn open(&self) -> Vec<Arc<Shared>> {
+        self.shutdown.open()
+    }
+
+    /// Whether a stream is among those of this registry.
+    #[cfg(feature = "inspector")]
+    pub(crate) fn has(&self, shutdowns: &super::Shutdowns) -> bool {
+        shutdowns.has(&self.shutdown)
     }
 
     /// All open streams, each as it is now, oldest first.

@@ -295,6 +295,12 @@ impl Shutdowns {
         self.layer.iter().chain(&self.server)
     }
 
+    /// Whether `shutdown` is one of them.
+    #[cfg(feature = "inspector")]
+    pub(super) fn has(&self, shutdown: &Shutdown) -> bool {
+        self.iter().any(|known| Arc::ptr_eq(&known.inner, &shutdown.inner))
+    }
+
     /// Held by what a drain has to wait for.
     pub(crate) fn tokens(&self) -> Vec<TaskTrackerToken> {
         self.iter().map(|shutdown| shutdown.inner.tracker.token()).collect()

@@ -138,7 +138,7 @@ where
     Last: LastArgument<S, M> + Send + 'static,
     M: 'static,
 {
-    let mounted = Arc::new(Mounted::new(meta));
+    let mounted = Mounted::new(meta);
     let endpoint = Endpoint { mounted, call, marker: PhantomData::<fn() -> M> };
     Route { path: meta.path, methods: MethodRouter::new().on(meta.methods, endpoint) }
 }

@@ -53,7 +53,15 @@ impl Ask {
         let connection: Option<&Arc<Connection>> = extensions.get();
         let server = connection.map(|connection| &connection.shutdown);
         let shutdowns = Shutdowns::new(extensions.get(), server);
-        let arrival = Arrival { asked, shutdowns, connection: connection.cloned(), client, permit };
+        let arrival = Arrival {
+            asked,
+            shutdowns,
+            connection: connection.cloned(),
+            client,
+            permit,
+            #[cfg(feature = "inspector")]
+            path: path(request),
+        };
         Ok(Self { head_only, arrival })
     }
 }
@@ -62,6 +70,15 @@ impl Ask {
 fn client(request: &Request, admission: Option<&Admission>) -> Option<IpAddr> {
     let ConnectInfo(peer): &ConnectInfo<SocketAddr> = request.extensions().get()?;
     Some(admission.map_or(peer.ip(), |admission| admission.client(peer.ip(), request.headers())))
+}
+
+/// The path as the client wrote it, with what routers around the route have taken away; not its query, where secrets are.
+#[cfg(feature = "inspector")]
+fn path(request: &Request) -> Box<str> {
+    const SHOWN: usize = 256;
+    let original: Option<&axum::extract::OriginalUri> = request.extensions().get();
+    let path = original.map_or(request.uri(), |original| &original.0).path();
+    path.chars().take(SHOWN).collect::<String>().into()
 }
 
 /// What the request says that its client saw last: in the header, which an `EventSource` sends when it reconnects, or,

@@ -13,4 +13,7 @@ pub(crate) struct Arrival {
     pub(crate) connection: Option<Arc<Connection>>,
     pub(crate) client: Option<IpAddr>,
     pub(crate) permit: Option<Permit>,
+    /// What was asked for: the path as it came.
+    #[cfg(feature = "inspector")]
+    pub(crate) path: Box<str>,
 }

@@ -11,6 +11,8 @@ mod handle;
 mod head;
 mod hidden;
 mod hook;
+#[cfg(feature = "inspector")]
+mod lookers;
 mod meta;
 mod pace;
 mod sending;
@@ -28,9 +30,13 @@ pub use disconnect::{Disconnect, DisconnectReason};
 pub use handle::Sse;
 pub use head::HeadError;
 pub(crate) use hidden::Hidden;
+#[cfg(feature = "inspector")]
+pub(crate) use lookers::{Looker, Shown};
 pub use meta::Meta;
 pub use sending::{Opening, SendAll, Sending};
 pub use shared::HandlerFuture;
+#[cfg(feature = "inspector")]
+pub(crate) use shared::NotSent;
 pub(crate) use shared::{Opened, Shared};
 pub use slow::Slow;
 pub(crate) use source::{Leftover, Reached, SharedFrame, Source};

@@ -15,6 +15,9 @@ pub(crate) trait Source: Send {
 
     /// The id of the last event that it handed out, in words.
     fn last_id(&self) -> String;
+
+    /// How many events are there for it that it has not handed out.
+    fn behind(&self) -> u64;
 }
 
 /// What is foreign code, and so has to wait until the stream's lock is free: it is done when this is dropped.

@@ -203,6 +203,12 @@ impl HubState {
         self.topics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// All topics, in no order.
+    #[cfg(feature = "inspector")]
+    pub(super) fn all(&self) -> Vec<Arc<TopicState>> {
+        self.topics().by_name.values().map(Arc::clone).collect()
+    }
+
     pub(super) fn position(&self, seq: u64) -> Position {
         Position { epoch: self.epoch.get().copied().unwrap_or_default(), seq }
     }

@@ -9,7 +9,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `hub`, `settings`, `retention`, `stats` | all topics together: names, limits, numbers |
+//! | `hub`, `settings`, `retention`, `stats`, `listing` | all topics together: names, limits, numbers |
 //! | `state`, `ring` | one topic: what is kept of it, and who waits for more |
 //! | `handle`, `publishing`, `beginning`, `snapshot` | what a program does with a topic |
 //! | `position`, `resume` | ids: written, read, judged |
@@ -25,6 +25,8 @@ mod follow;
 mod follower;
 mod handle;
 mod hub;
+#[cfg(feature = "inspector")]
+mod listing;
 mod position;
 mod publishing;
 mod reads;

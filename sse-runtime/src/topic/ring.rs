@@ -399,6 +399,17 @@ impl Ring {
         self.base
     }
 
+    /// How many events there have been from an ordinal on.
+    pub(super) fn after(&self, next: u64) -> u64 {
+        self.next_ordinal().saturating_sub(next)
+    }
+
+    /// When the newest event came, if any is kept.
+    #[cfg(feature = "inspector")]
+    pub(super) fn newest_since(&self) -> Option<Instant> {
+        (!self.marks.is_empty()).then_some(self.tail_since)
+    }
+
     pub(super) fn newest(&self) -> u64 {
         self.marks.back().map_or(self.floor, |mark| mark.seq)
     }

@@ -83,6 +83,10 @@ impl Source for Tap {
     fn last_id(&self) -> String {
         self.hub.0.position(self.reached.seq).to_string()
     }
+
+    fn behind(&self) -> u64 {
+        self.topic.ring().after(self.reached.next)
+    }
 }
 
 impl Drop for Tap {

@@ -316,6 +316,11 @@ impl Permit {
         Ok(permit)
     }
 
+    #[cfg(feature = "inspector")]
+    pub(crate) fn route(&self) -> &Arc<Mounted> {
+        &self.route
+    }
+
     pub(crate) fn meter(&self) -> StreamMeter {
         self.route.meter.stream()
     }

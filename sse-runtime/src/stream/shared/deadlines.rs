@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Shared;
-use super::state::{Phase, State, wake};
+use super::state::{Course, Phase, State, wake};
 use crate::stream::disconnect::DisconnectReason;
 use crate::stream::meta::Meta;
 use crate::stream::ticker::{Key, Ticked, Ticker};
@@ -132,9 +132,14 @@ impl Ticked for Shared {
         if let (Some(blocked), Some(timeout)) = (blocked, self.meta.send_timeout) {
             if blocked >= timeout {
                 state.ending.get_or_insert(DisconnectReason::SendTimeout);
-                state.cut = true;
+                state.course = Course::Cut;
+                let task = state.task.take();
                 drop(state);
                 self.conclude(DisconnectReason::SendTimeout);
+                // A body that was stalled by hand is not polled again by a transport that waits for it.
+                if let Some(task) = task {
+                    task.wake();
+                }
                 if let Some(connection) = &self.connection {
                     connection.cut();
                 }

@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use tracing::Span;
 
 use super::polling::Finished;
-use super::state::{State, wake};
+use super::state::{Course, State, wake};
 use super::{HandlerFuture, Shared, span};
 use crate::error::{PublicMessage, Report};
 use crate::stream::disconnect::{Disconnect, DisconnectReason};
@@ -83,7 +83,7 @@ impl Shared {
 
     /// Ends the stream without its transport, which will not poll it any more.
     pub(crate) fn give_up(self: &Arc<Self>) {
-        self.state().cut = true;
+        self.state().course = Course::Cut;
         self.conclude(DisconnectReason::ServerShutdown);
     }
 
@@ -108,6 +108,8 @@ impl Shared {
                 },
             };
             state.over = Some(Box::new(disconnect.clone()));
+            #[cfg(feature = "inspector")]
+            state.permit.iter().for_each(|permit| permit.route().note_ended(&disconnect));
             let added = state.take_added();
             state.buffer = BytesMut::new();
             (

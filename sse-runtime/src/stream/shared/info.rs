@@ -25,6 +25,7 @@ impl Shared {
             events: state.events_handed,
             bytes: state.bytes_handed,
             queued: state.buffer.len(),
+            behind: state.source.as_ref().map(|attached| attached.source.behind()),
             blocked: blocked.filter(|blocked| !blocked.is_zero()),
             last_event_id: state.last_id().or_else(|| self.asked.id().map(str::to_owned)),
         })

@@ -19,7 +19,7 @@
 //! | `polling` | the transport's: head, then body |
 //! | `ending` | everybody's way out |
 //! | `deadlines` | the ticker's |
-//! | `info`, `span` | a looker-on's |
+//! | `info`, `span`, `inspected` | a looker-on's |
 //!
 //! Locks: `state` is held for moments and never across foreign code except the encoding of one event; `handler` is
 //! held while the handler is polled. Whoever holds `state` takes no other lock but, through the source, a topic's ring;
@@ -30,6 +30,8 @@ mod ending;
 mod following;
 mod heading;
 mod info;
+#[cfg(feature = "inspector")]
+mod inspected;
 mod polling;
 mod sending;
 mod span;
@@ -53,6 +55,8 @@ use super::meta::Meta;
 use crate::lifecycle::{Connection, Permit, Shutdowns, StreamId};
 use crate::observe::StreamMeter;
 
+#[cfg(feature = "inspector")]
+pub(crate) use inspected::NotSent;
 pub(crate) use polling::{Next, Opened};
 pub(crate) use sending::Admitted;
 use state::State;
@@ -78,11 +82,15 @@ pub(crate) struct Shared {
     shutdowns: Shutdowns,
     connection: Option<Arc<Connection>>,
     pub(crate) meter: StreamMeter,
+    #[cfg(feature = "inspector")]
+    path: Box<str>,
 }
 
 impl Shared {
     pub(crate) fn new(meta: &'static Meta, arrival: Arrival) -> Arc<Self> {
-        let Arrival { asked, shutdowns, connection, client, permit } = arrival;
+        #[cfg(feature = "inspector")]
+        let path = arrival.path;
+        let Arrival { asked, shutdowns, connection, client, permit, .. } = arrival;
         let now = Instant::now();
         let meter = permit.as_ref().map(Permit::meter).unwrap_or_default();
         let shared = Arc::new(Self {
@@ -101,6 +109,8 @@ impl Shared {
             shutdowns,
             connection,
             meter,
+            #[cfg(feature = "inspector")]
+            path,
         });
         let registrations = shared.shutdowns.each(|shutdown| {
             let registration = shutdown.register(&shared);

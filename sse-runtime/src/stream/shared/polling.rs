@@ -10,10 +10,10 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
 use super::ending::{drop_quietly, log_failure, log_panic};
-use super::state::{Phase, State};
+use super::state::{Course, Phase, State};
 use super::{HandlerFuture, Shared};
 use crate::stream::disconnect::DisconnectReason;
-use crate::stream::source::Leftover;
+use crate::stream::source::{Leftover, SharedFrame};
 use crate::wire::KEEP_ALIVE;
 
 /// How the head phase ended.
@@ -138,8 +138,8 @@ impl Shared {
         let (mut leftover, mut stale) = (Leftover::default(), None);
         let mut _done_with = None;
         let mut state = self.state();
-        if state.cut {
-            return Self::poll_cut(state, cx);
+        if state.course != Course::Flows {
+            return self.poll_off_course(state, cx);
         }
         state.blocked_since = None;
         if !self.handler_sleeps(&state) {
@@ -161,7 +161,7 @@ impl Shared {
             };
             state = self.state();
             state.polling = false;
-            if state.cut {
+            if state.course == Course::Cut {
                 // Given up while the handler was polled.
                 drop(state);
                 self.drop_handler();
@@ -177,7 +177,7 @@ impl Shared {
             drop(state);
             self.drop_handler();
             state = self.state();
-            if state.cut {
+            if state.course == Course::Cut {
                 return Poll::Ready(Next::Cut);
             }
         }
@@ -189,12 +189,16 @@ impl Shared {
         let mut pulled = if source_first { state.poll_source(cx, &mut leftover) } else { Pulled::Nothing };
         let has_nothing = matches!(pulled, Pulled::Nothing);
         if has_nothing && !state.buffer.is_empty() {
+            #[cfg(feature = "inspector")]
+            let events = state.events_queued - state.events_handed;
             let frame = state.take();
             state.source_next = true;
             self.note_handed();
             let senders = std::mem::take(&mut state.senders);
             let ticking = state.ticking.is_some();
             drop(state);
+            #[cfg(feature = "inspector")]
+            self.show(&frame, events);
             senders.into_iter().for_each(Waker::wake);
             if !ticking {
                 self.keep_ticking();
@@ -215,10 +219,12 @@ impl Shared {
                 self.note_handed();
                 let ticking = state.ticking.is_some();
                 drop(state);
+                #[cfg(feature = "inspector")]
+                self.show(&frame.bytes, frame.events);
                 if !ticking {
                     self.keep_ticking();
                 }
-                return Poll::Ready(Next::Frame(frame));
+                return Poll::Ready(Next::Frame(frame.bytes));
             }
             Pulled::Behind => {
                 let follower = state.follower.take();
@@ -262,32 +268,47 @@ impl Shared {
         self: &Arc<Self>,
         mut state: MutexGuard<'_, State>,
         reason: DisconnectReason,
-        cx: &Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Next> {
         let source = state.drain_source();
         Self::say_bye(&mut state, reason);
+        #[cfg(feature = "inspector")]
+        let events = state.events_queued - state.events_handed;
         let last = state.take();
         let misleads = state.would_mislead(reason);
-        (state.cut, state.cut_later) = (misleads, misleads);
+        if misleads {
+            state.course = Course::CutLater;
+        }
         drop(state);
         drop(source);
+        #[cfg(feature = "inspector")]
+        self.show(&last, events);
         self.conclude(reason);
         match (misleads, last.is_empty()) {
             (false, _) => Poll::Ready(Next::Last(last)),
             (true, false) => Poll::Ready(Next::Frame(last)),
-            (true, true) => Self::poll_cut(self.state(), cx),
+            (true, true) => self.poll_off_course(self.state(), cx),
         }
     }
 
     #[cold]
-    fn poll_cut(mut state: MutexGuard<'_, State>, cx: &Context<'_>) -> Poll<Next> {
-        if std::mem::take(&mut state.cut_later) {
-            drop(state);
-            // hyper writes to the socket when a body has nothing more; an error at once would take it along.
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
+    fn poll_off_course(
+        self: &Arc<Self>,
+        mut state: MutexGuard<'_, State>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Next> {
+        match state.course {
+            #[cfg(feature = "inspector")]
+            Course::Stalled => self.poll_stalled(state, cx),
+            Course::CutLater => {
+                state.course = Course::Cut;
+                drop(state);
+                // hyper writes to the socket when a body has nothing more; an error at once would take it along.
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Course::Flows | Course::Cut => Poll::Ready(Next::Cut),
         }
-        Poll::Ready(Next::Cut)
     }
 
     /// The number of bytes still to come, once it is known.
@@ -358,7 +379,7 @@ impl Wake for Shared {
 
 /// What the source has.
 enum Pulled {
-    Frame(Bytes),
+    Frame(SharedFrame),
     Behind,
     Nothing,
 }
@@ -375,7 +396,7 @@ impl State {
                 self.events_queued += frame.events;
                 self.events_handed += frame.events;
                 self.source_spoke = true;
-                Pulled::Frame(frame.bytes)
+                Pulled::Frame(frame)
             }
             Poll::Ready(None) => {
                 attached.behind = true;
@@ -387,7 +408,7 @@ impl State {
 
     /// Notes the task that polls; whether it may be another one than before.
     #[inline]
-    fn wait_for_task(&mut self, cx: &Context<'_>, stale: &mut Option<Waker>) -> bool {
+    pub(super) fn wait_for_task(&mut self, cx: &Context<'_>, stale: &mut Option<Waker>) -> bool {
         match &mut self.task {
             Some(task) if task.will_wake(cx.waker()) => false,
             slot => {

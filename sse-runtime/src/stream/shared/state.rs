@@ -42,10 +42,7 @@ pub(super) struct State {
     pub(super) said: bool,
     /// `finish` was called.
     pub(super) finished: bool,
-    /// The body ends in an error, which cuts the connection.
-    pub(super) cut: bool,
-    /// But first what was handed over is written.
-    pub(super) cut_later: bool,
+    pub(super) course: Course,
     /// The task that polls the head, later the body; no need to wake it while it polls.
     pub(super) task: Option<Waker>,
     pub(super) polling: bool,
@@ -102,6 +99,18 @@ pub(super) enum Phase {
     Streaming,
 }
 
+/// Whether the body hands out what there is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Course {
+    Flows,
+    /// Nothing for now: somebody wants to see what becomes of its client.
+    #[cfg(feature = "inspector")]
+    Stalled,
+    /// Nothing more but an error, which cuts the connection; but first what was handed over is written.
+    CutLater,
+    Cut,
+}
+
 impl State {
     pub(super) fn new(meta: &'static Meta, now: Instant, permit: Option<Permit>) -> Self {
         Self {
@@ -116,8 +125,7 @@ impl State {
             because: None,
             said: false,
             finished: false,
-            cut: false,
-            cut_later: false,
+            course: Course::Flows,
             task: None,
             polling: false,
             senders: Vec::new(),

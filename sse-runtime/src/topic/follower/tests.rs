@@ -24,7 +24,15 @@ impl Wake for Count {
 }
 
 fn arrival(asked: Asked) -> Arrival {
-    Arrival { asked, shutdowns: Shutdowns::default(), connection: None, client: None, permit: None }
+    Arrival {
+        asked,
+        shutdowns: Shutdowns::default(),
+        connection: None,
+        client: None,
+        permit: None,
+        #[cfg(feature = "inspector")]
+        path: "/".into(),
+    }
 }
 
 /// A follower of these topics for a client that asks for this.
