@@ -16,6 +16,8 @@
 
 mod delivery;
 mod error;
+#[cfg(test)]
+mod faults;
 mod mend;
 mod queue;
 mod reader;
@@ -135,6 +137,8 @@ struct Options {
     cache: usize,
     queue: usize,
     lock_timeout: Duration,
+    #[cfg(test)]
+    faults: Arc<faults::Faults>,
 }
 
 impl Redb {
@@ -147,6 +151,8 @@ impl Redb {
             cache: 64 << 20,
             queue: 16 << 20,
             lock_timeout: Duration::from_secs(1),
+            #[cfg(test)]
+            faults: Arc::default(),
         };
         Self { options, running: OnceLock::new() }
     }

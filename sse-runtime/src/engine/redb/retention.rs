@@ -115,3 +115,94 @@ fn remove(tables: &mut Tables<'_>, limits: &Limits, until: u64) -> Result<(), Fa
     tables.about.insert(about::GONE, until)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use ::redb::{Database, backends::InMemoryBackend};
+
+    use super::super::reader::read;
+    use super::super::start;
+    use super::super::table::{encode, stamp};
+    use super::*;
+    use crate::engine::{Page, Record};
+
+    fn log() -> Database {
+        let database = Database::builder().create_with_backend(InMemoryBackend::new()).unwrap();
+        start::empty(&database, 1, 0, false).unwrap();
+        database
+    }
+
+    /// Appends an event, at this time, to each topic, and evicts.
+    fn append(database: &Database, limits: &Limits, tail: &mut Tail, time: u64, topics: &[&str]) {
+        let transaction = database.begin_write().unwrap();
+        let mut tables = Tables::open(&transaction).unwrap();
+        for topic in topics {
+            let mut value = encode(topic, Record::new(b"data: \n\n", "")).unwrap();
+            tail.top += 1;
+            tail.sum += weight(&value);
+            stamp(&mut value, time, tail.sum);
+            tables.events.insert(tail.top, value.as_slice()).unwrap();
+            tables.index.insert((*topic, tail.top), ()).unwrap();
+        }
+        while evict(&mut tables, limits, tail, time, 2).unwrap() {}
+        drop(tables);
+        transaction.commit().unwrap();
+    }
+
+    fn found(database: &Database, topic: &str, after: u64) -> Option<Vec<u64>> {
+        match read(database, topic, after, u64::MAX).unwrap() {
+            Page::Records(records) => Some(records.iter().map(|record| record.seq).collect()),
+            Page::Evicted => None,
+        }
+    }
+
+    #[test]
+    fn of_topics_beyond_the_limit_it_is_said_that_something_may_be_gone() {
+        let (database, mut tail) = (log(), Tail::default());
+        let limits = Limits { age: None, events: 2, topics: 2, ..Limits::default() };
+        append(&database, &limits, &mut tail, 0, &["a", "b", "c", "d", "e"]);
+        // 1, 2 and 3 are gone; what "a" has lost is forgotten, and so is that others have lost nothing before it.
+        assert_eq!(found(&database, "a", 0), None);
+        assert_eq!(found(&database, "a", 1), Some(vec![]));
+        assert_eq!(found(&database, "new", 0), None);
+        assert_eq!(found(&database, "new", 1), Some(vec![]));
+        assert_eq!(found(&database, "b", 1), None);
+        assert_eq!(found(&database, "c", 2), None);
+        assert_eq!(found(&database, "c", 3), Some(vec![]));
+        assert_eq!(found(&database, "d", 1), Some(vec![4]));
+        // One of those that are known loses more: it is the newest of them then.
+        append(&database, &limits, &mut tail, 0, &["b", "b", "b"]);
+        assert_eq!(found(&database, "b", 5), None);
+        assert_eq!(found(&database, "b", 6), Some(vec![7, 8]));
+        assert_eq!(found(&database, "e", 4), None);
+        assert_eq!(found(&database, "d", 4), Some(vec![]));
+    }
+
+    #[test]
+    fn each_limit_holds_and_the_newest_event_stays() {
+        let weight = weight(&encode("t", Record::new(b"data: \n\n", "")).unwrap());
+        for limits in [
+            Limits { age: None, events: 3, ..Limits::default() },
+            Limits { age: None, bytes: 3 * weight, ..Limits::default() },
+        ] {
+            let (database, mut tail) = (log(), Tail::default());
+            append(&database, &limits, &mut tail, 0, &["t"; 20]);
+            assert_eq!(found(&database, "t", 17), Some(vec![18, 19, 20]), "{limits:?}");
+            assert_eq!(found(&database, "t", 16), None, "{limits:?}");
+        }
+        let (database, mut tail) = (log(), Tail::default());
+        append(&database, &Limits { bytes: 0, events: 0, ..Limits::default() }, &mut tail, 0, &["t"; 20]);
+        assert_eq!(found(&database, "t", 19), Some(vec![20]));
+
+        let (database, mut tail) = (log(), Tail::default());
+        let limits = Limits { age: Some(Duration::from_millis(10)), ..Limits::default() };
+        append(&database, &limits, &mut tail, 100, &["t"; 5]);
+        append(&database, &limits, &mut tail, 105, &["t"; 5]);
+        append(&database, &limits, &mut tail, 111, &[]);
+        assert_eq!((found(&database, "t", 4), found(&database, "t", 5)), (None, Some(vec![6, 7, 8, 9, 10])));
+        assert_eq!(tail.oldest, Some(105));
+        append(&database, &limits, &mut tail, 116, &[]);
+        assert_eq!((found(&database, "t", 9), found(&database, "t", 10)), (None, Some(vec![])));
+        assert_eq!((tail.oldest, tail.top), (None, 10));
+    }
+}

@@ -14,7 +14,7 @@ use std::sync::{PoisonError, RwLock};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use ::redb::{Builder, Database, Error as Failure, ReadableDatabase as _, TableError};
+use ::redb::{Builder, Database, DatabaseError, Error as Failure, ReadableDatabase as _, TableError};
 
 use super::Options;
 use super::error::RedbError;
@@ -111,8 +111,20 @@ fn patiently(options: &Options, open: impl Fn() -> Result<Opened, RedbError>) ->
 
 fn existing(options: &Options) -> Result<Opened, RedbError> {
     let path = &options.path;
-    let database = builder(options).open(path).map_err(|error| RedbError::of(path, error.into()))?;
+    let database = open_file(options).map_err(|error| RedbError::of(path, error.into()))?;
     identify(path, database)
+}
+
+#[cfg(not(test))]
+fn open_file(options: &Options) -> Result<Database, DatabaseError> {
+    builder(options).open(&options.path)
+}
+
+/// The same, on a disk that fails when it is told to.
+#[cfg(test)]
+fn open_file(options: &Options) -> Result<Database, DatabaseError> {
+    let file = File::options().read(true).write(true).open(&options.path)?;
+    builder(options).create_with_backend(super::faults::Disk::new(file, &options.faults)?)
 }
 
 /// What the log says of itself; an error, if it is none.
