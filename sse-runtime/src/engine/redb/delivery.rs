@@ -3,6 +3,8 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
@@ -14,6 +16,8 @@ use crate::engine::{EngineError, Feed};
 
 /// How many groups may wait to be delivered. Then the writer does, and in the end the publishers.
 const GROUPS: usize = 4;
+/// Up to so many records are delivered by the writer itself, if nothing is before them.
+const SMALL: usize = 16;
 
 /// What is handed to that thread, in the order of the numbers.
 pub(super) enum Parcel {
@@ -27,18 +31,41 @@ pub(super) enum Parcel {
     Lost(u64),
 }
 
-/// Starts the thread; it ends when the sender is dropped.
-pub(super) fn start(feed: Feed, runtime: Option<Handle>) -> io::Result<SyncSender<Parcel>> {
-    let (sender, parcels) = sync_channel(GROUPS);
-    let named = thread::Builder::new().name("sse-redb-feed".to_owned());
-    named.spawn(move || {
-        // Its clock, too, which a test may have stopped.
-        let _runtime = runtime.as_ref().map(Handle::enter);
-        for parcel in parcels {
-            unpack(&feed, parcel);
+/// The writer's end of it.
+pub(super) struct Delivery {
+    feed: Feed,
+    parcels: SyncSender<Parcel>,
+    /// How many have been handed over and are not delivered yet.
+    under_way: Arc<AtomicUsize>,
+}
+
+impl Delivery {
+    /// Starts the thread; it ends when this is dropped.
+    pub(super) fn start(feed: Feed, runtime: Option<Handle>) -> io::Result<Self> {
+        let (sender, parcels) = sync_channel(GROUPS);
+        let under_way = Arc::<AtomicUsize>::default();
+        let delivery = Self { feed: feed.clone(), parcels: sender, under_way: Arc::clone(&under_way) };
+        let named = thread::Builder::new().name("sse-redb-feed".to_owned());
+        named.spawn(move || {
+            let _runtime = runtime.as_ref().map(Handle::enter);
+            for parcel in parcels {
+                unpack(&feed, parcel);
+                under_way.fetch_sub(1, Ordering::Release);
+            }
+        })?;
+        Ok(delivery)
+    }
+
+    pub(super) fn hand_over(&self, parcel: Parcel) {
+        let is_small = !matches!(&parcel, Parcel::Written(jobs, _) if jobs.len() > SMALL);
+        // To wake that thread takes longer than to do it. Nothing is handed over but here, so the order is kept.
+        if is_small && self.under_way.load(Ordering::Acquire) == 0 {
+            return unpack(&self.feed, parcel);
         }
-    })?;
-    Ok(sender)
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        // That thread ends after this one.
+        drop(self.parcels.send(parcel));
+    }
 }
 
 fn unpack(feed: &Feed, parcel: Parcel) {

@@ -56,7 +56,7 @@ impl Writer {
         }
         self.file.replace(database);
         if ahead {
-            self.hand_over(Parcel::Lost(known));
+            self.delivery.hand_over(Parcel::Lost(known));
         } else {
             self.catch_up(tail.top)?;
         }
@@ -70,14 +70,14 @@ impl Writer {
         let outcome = self.file.with(|database| {
             replay(database, passed, |seq, value| {
                 if seq > passed + 1 {
-                    self.hand_over(Parcel::Lost(seq - 1));
+                    self.delivery.hand_over(Parcel::Lost(seq - 1));
                 }
-                self.hand_over(Parcel::Found(seq, value.to_owned()));
+                self.delivery.hand_over(Parcel::Found(seq, value.to_owned()));
                 passed = seq;
             })
         });
         if outcome.is_ok() && passed < top {
-            self.hand_over(Parcel::Lost(top));
+            self.delivery.hand_over(Parcel::Lost(top));
             passed = top;
         }
         self.tail.top = passed;

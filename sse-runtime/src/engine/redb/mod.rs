@@ -79,8 +79,9 @@ use super::{Answer, Engine, EngineError, Feed, Log, Page, Record};
 /// topics it is known exactly what they have lost; of the others, a client whose id is old may be told to begin anew though
 /// it has missed nothing.
 ///
-/// The file does not become smaller: room of what was evicted is used again. With small events it takes up to twice
-/// [`bytes`](Self::bytes), and three times if there are so many topics that those of a moment are all different ones.
+/// The file does not become smaller: room of what was evicted is used again. It takes about twice [`bytes`](Self::bytes)
+/// with events of 100 bytes on a thousand topics, less with larger ones or fewer topics. After a crash it is read through
+/// before it is opened: half a second for a million such events.
 ///
 /// # Speed
 ///

@@ -18,7 +18,7 @@
 use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -26,7 +26,7 @@ use ::redb::Error as Failure;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::delivery::{self, Parcel};
+use super::delivery::{Delivery, Parcel};
 use super::error::RedbError;
 use super::queue::{Job, Queue};
 use super::retention::{evict, milliseconds};
@@ -59,8 +59,11 @@ pub(super) async fn run(options: &Options, feed: Feed) -> Result<(Running, Log),
     let (started, start) = oneshot::channel();
     let options = options.clone();
     let io = |source| RedbError::Io { path: path.clone(), source };
-    let delivery = delivery::start(feed, Handle::try_current().ok()).map_err(io)?;
+    // Its clock, which a test may have stopped, for what is delivered.
+    let runtime = Handle::try_current().ok();
+    let delivery = Delivery::start(feed, runtime.clone()).map_err(io)?;
     let thread = thread::Builder::new().name("sse-redb".to_owned()).spawn(move || {
+        let _runtime = runtime.as_ref().map(Handle::enter);
         match Writer::open(options, jobs, delivery) {
             Ok(writer) => {
                 let log = Log { epoch: writer.epoch, top: writer.tail.top };
@@ -80,7 +83,7 @@ pub(super) async fn run(options: &Options, feed: Feed) -> Result<(Running, Log),
 pub(super) struct Writer {
     pub(super) options: Options,
     jobs: Receiver<Job>,
-    delivery: SyncSender<Parcel>,
+    pub(super) delivery: Delivery,
     pub(super) file: Arc<LogFile>,
     pub(super) epoch: u64,
     pub(super) top: Arc<AtomicU64>,
@@ -94,7 +97,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    fn open(options: Options, jobs: Receiver<Job>, delivery: SyncSender<Parcel>) -> Result<Self, RedbError> {
+    fn open(options: Options, jobs: Receiver<Job>, delivery: Delivery) -> Result<Self, RedbError> {
         let Opened { database, epoch, tail, .. } = start::open(&options)?;
         let file = Arc::new(LogFile::new(&options.path, database));
         file.with(|database| start::say_ahead(database, options.durability != Durability::EveryGroup))?;
@@ -137,15 +140,15 @@ impl Writer {
     fn publish(&mut self, first: Job) {
         let mut group = self.gather(first);
         if let Err(error) = self.mended() {
-            return self.hand_over(Parcel::Refused(group, error));
+            return self.delivery.hand_over(Parcel::Refused(group, error));
         }
         let before = self.tail.top;
         match self.append(&mut group) {
-            Ok(()) => self.hand_over(Parcel::Written(group, before)),
+            Ok(()) => self.delivery.hand_over(Parcel::Written(group, before)),
             Err(error) => {
                 let error = EngineError::new(error);
                 tracing::error!(%error, "the log could not be written");
-                self.hand_over(Parcel::Refused(group, error));
+                self.delivery.hand_over(Parcel::Refused(group, error));
                 // What nobody was told of is delivered as soon as may be.
                 drop(self.mend());
             }
@@ -163,11 +166,6 @@ impl Writer {
                 return group;
             }
         }
-    }
-
-    pub(super) fn hand_over(&self, parcel: Parcel) {
-        // That thread ends after this one.
-        drop(self.delivery.send(parcel));
     }
 
     fn append(&mut self, group: &mut [Job]) -> Result<(), RedbError> {
