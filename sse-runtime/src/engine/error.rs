@@ -19,6 +19,20 @@ impl EngineError {
     pub fn new(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self(Arc::from(error.into()))
     }
+
+    /// The error that was wrapped, if it is of this type.
+    ///
+    /// ```
+    /// use std::io;
+    /// use sse_runtime::engine::EngineError;
+    ///
+    /// let error = EngineError::new(io::Error::from(io::ErrorKind::StorageFull));
+    /// assert_eq!(error.downcast_ref::<io::Error>().map(io::Error::kind), Some(io::ErrorKind::StorageFull));
+    /// ```
+    #[must_use]
+    pub fn downcast_ref<E: std::error::Error + 'static>(&self) -> Option<&E> {
+        self.0.downcast_ref()
+    }
 }
 
 impl fmt::Debug for EngineError {

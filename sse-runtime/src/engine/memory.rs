@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-use super::{Answer, Engine, EngineError, Feed, Log, Page, Record};
+use super::{Answer, Engine, EngineError, Feed, Log, Page, Record, fresh_epoch};
 
 /// Numbers events, in this process. What a hub's rings have let go of is gone.
 ///
@@ -25,15 +25,11 @@ struct Tail {
     feed: Option<Feed>,
 }
 
-/// 48 bits: a client that comes back after a restart meets its old epoch again once in 2^48 restarts, and the ids stay
-/// short.
-const EPOCH_BITS: u32 = 48;
-
 impl Memory {
     /// An empty log with an epoch of its own.
     #[must_use]
     pub fn new() -> Self {
-        Self { epoch: fastrand::u64(1..1 << EPOCH_BITS), log: Mutex::default() }
+        Self { epoch: fresh_epoch(), log: Mutex::default() }
     }
 
     /// [`start`](Engine::start), for a hub that need not wait for it.

@@ -3,12 +3,18 @@
 //! A hub holds the newest events of each topic in a ring of its own and serves its subscribers from there, whatever
 //! its engine. So an engine is small: it numbers what is published, hands it back to every hub that listens, in that
 //! order, and reads out what has left a hub's ring, if it has it still. [`Memory`] does no more than number.
+//!
+//! Which one to take is in [the guide](crate::guide::topics_and_resume#engines); [`from_url`] makes one from a line of a
+//! program's configuration.
 
 mod answer;
 mod error;
 mod feed;
 mod memory;
+#[cfg(feature = "redb")]
+mod redb;
 mod trace;
+mod url;
 
 use std::fmt;
 
@@ -17,7 +23,10 @@ pub use error::EngineError;
 pub(crate) use feed::GiveBack;
 pub use feed::{Delivered, Feed, Receiver};
 pub use memory::Memory;
+#[cfg(feature = "redb")]
+pub use redb::{Durability, Redb, RedbError};
 pub use trace::{InvalidTraceParent, TraceParent};
+pub use url::{UrlError, from_url};
 
 /// The log behind a [`Hub`](crate::Hub).
 ///
@@ -133,4 +142,37 @@ pub enum Page {
     Records(Vec<Stored>),
     /// At least one of them is gone.
     Evicted,
+}
+
+/// An engine that was chosen at run time.
+impl Engine for Box<dyn Engine> {
+    fn start(&self, feed: Feed) -> Answer<'_, Log> {
+        (**self).start(feed)
+    }
+
+    fn open<'a>(&'a self, topic: &'a str) -> Answer<'a, u64> {
+        (**self).open(topic)
+    }
+
+    fn close(&self, topic: &str) {
+        (**self).close(topic);
+    }
+
+    fn publish<'a>(&'a self, topic: &'a str, record: Record<'_>) -> Answer<'a, u64> {
+        (**self).publish(topic, record)
+    }
+
+    fn top(&self) -> Answer<'_, u64> {
+        (**self).top()
+    }
+
+    fn read<'a>(&'a self, topic: &'a str, after: u64, until: u64) -> Answer<'a, Page> {
+        (**self).read(topic, after, until)
+    }
+}
+
+/// The epoch of a log that begins. 48 bits: a client that comes back meets its old epoch on another log once in 2^48
+/// times, and the ids stay short.
+fn fresh_epoch() -> u64 {
+    fastrand::u64(1..1 << 48)
 }

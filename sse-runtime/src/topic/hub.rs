@@ -21,7 +21,9 @@ use super::ring::Ring;
 use super::settings::{HubBuilder, Settings};
 use super::state::TopicState;
 use super::stats::{Counters, HubStats};
-use crate::engine::{Delivered, Engine, EngineError, Feed, Log, Memory, Page, Receiver, Record};
+use crate::engine::{
+    self, Delivered, Engine, EngineError, Feed, Log, Memory, Page, Receiver, Record, UrlError,
+};
 use crate::wire::SseEvent;
 
 /// Topics, under their names: what is published on one goes to all who follow it, and is kept for a while for those who
@@ -80,6 +82,27 @@ impl Hub {
     /// A hub on an engine of its own.
     pub fn on<E: Engine>(engine: E) -> HubBuilder<E> {
         HubBuilder::new(engine)
+    }
+
+    /// A hub on the engine that a text names, as a program's configuration has it: `memory:`, or `redb:events.redb` with the
+    /// feature `redb`. See [`from_url`](crate::engine::from_url).
+    ///
+    /// ```
+    /// use sse_runtime::Hub;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> sse_runtime::Result<()> {
+    /// let url = std::env::var("EVENTS").unwrap_or("memory:".to_owned());
+    /// let hub = Hub::connect(&url)?.topic_events(200).start().await?;
+    /// # let _ = hub;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// If it names none; the error says which there are.
+    pub fn connect(url: &str) -> Result<HubBuilder<Box<dyn Engine>>, UrlError> {
+        Ok(HubBuilder::new(engine::from_url(url)?))
     }
 
     /// The topic of this name, which need not exist yet. Any text is a name.

@@ -1,0 +1,133 @@
+//! An engine from one line of text, as a program's configuration has it.
+//!
+//! A scheme for each engine. Those whose feature is off are known by name all the same, so that the error can say what
+//! is missing.
+
+use super::{Engine, Memory};
+
+/// Every scheme, and the feature that brings it.
+const SCHEMES: [(&str, Option<&str>); 2] = [("memory", None), ("redb", Some("redb"))];
+
+/// Why a text names no engine.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UrlError {
+    /// There is no colon in it.
+    #[error("\"{url}\" does not say which engine: it begins with one of {}", known())]
+    NoScheme {
+        /// The text.
+        url: String,
+    },
+    /// No engine has this scheme.
+    #[error("there is no engine \"{scheme}:\"; there are {}", known())]
+    UnknownScheme {
+        /// What is before the colon.
+        scheme: String,
+    },
+    /// There is such an engine, and this program was built without it.
+    #[error(
+        "the engine \"{scheme}:\" is not part of this program: build it with the feature `{feature}` of sse-runtime"
+    )]
+    MissingFeature {
+        /// What is before the colon.
+        scheme: String,
+        /// The feature of this crate.
+        feature: &'static str,
+    },
+    /// What follows the colon is not what this engine needs.
+    #[error("\"{url}\": {reason}")]
+    Malformed {
+        /// The text.
+        url: String,
+        /// What it should be.
+        reason: &'static str,
+    },
+}
+
+/// The engine that a text names, with its defaults. Nothing is opened or connected before the hub starts.
+///
+/// | text | engine |
+/// |---|---|
+/// | `memory:` | [`Memory`] |
+/// | `redb:events.redb`, `redb:/var/lib/app/events.redb` | `Redb` on this file, with the feature `redb` |
+///
+/// [`Hub::connect`](crate::Hub::connect) makes a hub of it.
+///
+/// ```
+/// use sse_runtime::engine::{UrlError, from_url};
+///
+/// assert!(from_url("memory:").is_ok());
+/// let error = from_url("carrier-pigeon:").unwrap_err();
+/// assert_eq!(error, UrlError::UnknownScheme { scheme: "carrier-pigeon".to_owned() });
+/// ```
+///
+/// # Errors
+/// If it names none, or one that is not part of this program. The error says which there are.
+pub fn from_url(url: &str) -> Result<Box<dyn Engine>, UrlError> {
+    let Some((scheme, rest)) = url.split_once(':') else {
+        return Err(UrlError::NoScheme { url: url.to_owned() });
+    };
+    let malformed = |reason| UrlError::Malformed { url: url.to_owned(), reason };
+    match scheme {
+        "memory" if rest.is_empty() => Ok(Box::new(Memory::new())),
+        "memory" => Err(malformed("nothing follows `memory:`")),
+        #[cfg(feature = "redb")]
+        "redb" => match rest {
+            "" => Err(malformed("the path of a file follows `redb:`")),
+            // Not the host of a URL, and hardly a file at the root.
+            _ if rest.starts_with("//") && !rest.starts_with("///") => {
+                Err(malformed("the path follows `redb:` without slashes of its own: `redb:events.redb`"))
+            }
+            path => Ok(Box::new(super::Redb::open(path))),
+        },
+        _ => Err(match SCHEMES.iter().find(|(known, _)| *known == scheme) {
+            Some(&(_, Some(feature))) => UrlError::MissingFeature { scheme: scheme.to_owned(), feature },
+            _ => UrlError::UnknownScheme { scheme: scheme.to_owned() },
+        }),
+    }
+}
+
+/// The schemes, for people who have to choose another one.
+fn known() -> String {
+    let described = SCHEMES.map(|(scheme, feature)| match feature {
+        Some(feature) => format!("`{scheme}:` (feature `{feature}`)"),
+        None => format!("`{scheme}:`"),
+    });
+    described.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_names_no_engine_is_told_which_there_are() {
+        let text = |url| from_url(url).map(drop).expect_err(url).to_string();
+        let known = "`memory:`, `redb:` (feature `redb`)";
+        assert_eq!(
+            text("events.redb"),
+            format!("\"events.redb\" does not say which engine: it begins with one of {known}")
+        );
+        assert_eq!(text("sled:x"), format!("there is no engine \"sled:\"; there are {known}"));
+        assert_eq!(text("memory:x"), "\"memory:x\": nothing follows `memory:`");
+        assert_eq!(text(""), format!("\"\" does not say which engine: it begins with one of {known}"));
+    }
+
+    #[cfg(feature = "redb")]
+    #[test]
+    fn a_file_is_named_by_its_path() {
+        for good in ["redb:a.redb", "redb:/tmp/a", "redb:./a b?c", "redb:///tmp/a"] {
+            assert!(from_url(good).is_ok(), "{good}");
+        }
+        for bad in ["redb:", "redb://a.redb"] {
+            assert!(matches!(from_url(bad), Err(UrlError::Malformed { .. })), "{bad}");
+        }
+    }
+
+    #[cfg(not(feature = "redb"))]
+    #[test]
+    fn an_engine_that_was_left_out_is_told_with_its_feature() {
+        let error = from_url("redb:a.redb").map(drop).expect_err("left out");
+        assert_eq!(error, UrlError::MissingFeature { scheme: "redb".to_owned(), feature: "redb" });
+    }
+}
