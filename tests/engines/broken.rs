@@ -1,5 +1,6 @@
 //! Engines with one flaw each, which the checks of the contract have to find.
 
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
@@ -56,6 +57,9 @@ enum Flaw {
     ForgetsKeys,
     ForgetsTraces,
     ReadsWithoutTraces,
+    IgnoresDedupe,
+    DedupesAcrossTopics,
+    DedupesAtOneNode,
 }
 
 /// A good engine behind something that spoils it.
@@ -66,6 +70,8 @@ struct Broken {
     /// Keeps what stands between the engine and its hub.
     between: Mutex<Option<Arc<Between>>>,
     calls: AtomicU64,
+    /// Dedupe keys, and the number that goes with each.
+    known: Mutex<HashMap<String, u64>>,
     again: bool,
 }
 
@@ -84,16 +90,19 @@ struct Held {
     block: Vec<u8>,
     key: String,
     trace: Option<TraceParent>,
+    dedupe: Option<String>,
 }
 
 impl Held {
     fn new(topic: &str, seq: u64, record: Record<'_>) -> Self {
         let (block, key) = (record.block.to_owned(), record.key.to_owned());
-        Self { topic: topic.to_owned(), seq, block, key, trace: record.trace.copied() }
+        let dedupe = record.dedupe.map(str::to_owned);
+        Self { topic: topic.to_owned(), seq, block, key, trace: record.trace.copied(), dedupe }
     }
 
     fn record(&self) -> Record<'_> {
-        Record::new(&self.block, &self.key).traced(self.trace.as_ref())
+        let record = Record::new(&self.block, &self.key).traced(self.trace.as_ref());
+        record.deduped(self.dedupe.as_deref())
     }
 }
 
@@ -103,7 +112,14 @@ impl Broken {
             Flaw::OpensTooLow => good.delivers(Delivers::Open).latency(Duration::from_millis(20)),
             _ => good,
         };
-        Self { flaw, good, between: Mutex::default(), calls: AtomicU64::new(0), again }
+        Self {
+            flaw,
+            good,
+            between: Mutex::default(),
+            calls: AtomicU64::new(0),
+            known: Mutex::default(),
+            again,
+        }
     }
 
     fn call(&self) -> u64 {
@@ -248,8 +264,25 @@ impl Engine for Broken {
             });
         }
         let name = self.name(topic);
-        let held = Held::new(topic, 0, record);
+        let mut held = Held::new(topic, 0, record);
+        match self.flaw {
+            Flaw::IgnoresDedupe => held.dedupe = None,
+            Flaw::DedupesAtOneNode if self.again => held.dedupe = None,
+            _ => {}
+        }
+        let anywhere = match &held.dedupe {
+            Some(dedupe) if self.flaw == Flaw::DedupesAcrossTopics => {
+                let mut known = self.known.lock().expect("no panic");
+                let first = known.get(dedupe).copied();
+                known.entry(dedupe.clone()).or_insert_with(|| self.good.broker().top() + 1);
+                first
+            }
+            _ => None,
+        };
         Answer::later(async move {
+            if let Some(first) = anywhere {
+                return Ok(first);
+            }
             let seq = self.good.publish(&name, held.record()).await?;
             match self.flaw {
                 Flaw::NumbersFromZero => Ok(seq - 1),
@@ -259,6 +292,10 @@ impl Engine for Broken {
                 _ => Ok(seq),
             }
         })
+    }
+
+    fn deduplicates(&self) -> bool {
+        true
     }
 
     fn top(&self) -> Answer<'_, u64> {
@@ -369,6 +406,9 @@ async fn each_flaw_is_found_and_the_clause_named() {
         (ForgetsKeys, &[3]),
         (ForgetsTraces, &[3]),
         (ReadsWithoutTraces, &[5]),
+        (IgnoresDedupe, &[9]),
+        (DedupesAcrossTopics, &[1, 9]),
+        (DedupesAtOneNode, &[9]),
     ];
     let mut wrong = Vec::new();
     for (flaw, clauses) in flaws {

@@ -29,6 +29,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Kept {
     records: VecDeque<(String, Stored)>,
+    /// The numbers of those that had a dedupe key.
+    once: HashMap<(String, String), u64>,
     top: u64,
     /// What is numbered up to here is gone.
     gone: u64,
@@ -61,6 +63,7 @@ impl Broker {
             most_reading: AtomicUsize::new(0),
             failing: Mutex::default(),
             calls: Mutex::default(),
+            feed: Mutex::default(),
             dice: AtomicU64::new(1),
         }))
     }
@@ -78,11 +81,16 @@ impl Broker {
         self.kept().top
     }
 
-    fn append(&self, topic: &str, mut record: Stored, skip: u64) -> u64 {
+    fn append(&self, topic: &str, mut record: Stored, dedupe: Option<String>, skip: u64) -> u64 {
         let mut kept = self.kept();
+        let dedupe = dedupe.map(|dedupe| (topic.to_owned(), dedupe));
+        if let Some(&before) = dedupe.as_ref().and_then(|dedupe| kept.once.get(dedupe)) {
+            return before;
+        }
         let seq = kept.top + 1 + skip;
         kept.top = seq;
         record.seq = seq;
+        kept.once.extend(dedupe.map(|dedupe| (dedupe, seq)));
         kept.records.push_back((topic.to_owned(), record));
         if kept.records.len() > self.0.keeps {
             kept.gone = kept.records.pop_front().map_or(kept.gone, |(_, record)| record.seq);
@@ -139,6 +147,7 @@ struct NodeState {
     most_reading: AtomicUsize,
     failing: Mutex<HashMap<Call, usize>>,
     calls: Mutex<HashMap<Call, usize>>,
+    feed: Mutex<Option<Feed>>,
     dice: AtomicU64,
 }
 
@@ -185,6 +194,13 @@ impl Node {
     /// No read is answered any more, until it is `true` again.
     pub(crate) fn answer_reads(&self, answers: bool) {
         self.0.answering.send_replace(answers);
+    }
+
+    /// Tells the hub that it works, or does not.
+    pub(crate) fn say(&self, health: Result<(), &str>) {
+        let feed = lock(&self.0.feed);
+        let feed = feed.as_ref().expect("started");
+        health.map_or_else(|reason| feed.down(EngineError::new(reason)), |()| feed.up());
     }
 
     /// How many reads it is busy with, and how many it was at most.
@@ -286,6 +302,7 @@ impl Engine for Node {
             self.0.call(Call::Start)?;
             let top = self.0.broker.top();
             self.0.passed.send_replace(top);
+            *lock(&self.0.feed) = Some(feed.clone());
             tokio::spawn(Arc::clone(&self.0).deliver(feed, top));
             Ok(Log { epoch: self.0.broker.0.epoch, top })
         })
@@ -313,16 +330,21 @@ impl Engine for Node {
 
     fn publish<'a>(&'a self, topic: &'a str, record: Record<'_>) -> Answer<'a, u64> {
         let (block, key) = (Bytes::copy_from_slice(record.block), record.key.to_owned());
+        let dedupe = record.dedupe.map(str::to_owned);
         let record = Stored { seq: 0, block, key, trace: record.trace.copied() };
         Answer::later(async move {
             self.0.take_time().await;
             self.0.call(Call::Publish)?;
             let skip = if self.0.roll() % 5 == 0 { 2 } else { 0 };
-            let seq = self.0.broker.append(topic, record, skip);
+            let seq = self.0.broker.append(topic, record, dedupe, skip);
             self.0.take_time().await;
             self.0.call(Call::PublishAnswer)?;
             Ok(seq)
         })
+    }
+
+    fn deduplicates(&self) -> bool {
+        true
     }
 
     fn top(&self) -> Answer<'_, u64> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sse_runtime::engine::{Answer, Engine, Feed, Log, Memory, Page, Record};
+use sse_runtime::engine::{Answer, Engine, Feed, Health, Log, Memory, Page, Record};
 use sse_runtime::{Hub, Message, PublishError, StatusCode, Topic};
 
 use crate::broker::{Broker, Call, Delivers};
@@ -191,11 +191,11 @@ async fn what_delivery_has_left_out_and_the_log_has_lost_is_said() {
     }
 }
 
-/// Panics when a topic is closed.
+/// Another engine, with what every one has to have and no more. It panics when a topic is closed.
 #[derive(Debug)]
-struct ClosesBadly(Memory);
+pub(crate) struct Plain<E>(pub(crate) E);
 
-impl Engine for ClosesBadly {
+impl<E: Engine> Engine for Plain<E> {
     fn start(&self, feed: Feed) -> Answer<'_, Log> {
         self.0.start(feed)
     }
@@ -222,8 +222,27 @@ impl Engine for ClosesBadly {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_hub_says_how_its_engine_is() {
+    let node = Broker::keeping(10).node();
+    let hub = hub(&node).await;
+    assert!(hub.health().is_up());
+    node.say(Ok(()));
+    assert_eq!(hub.health().to_string(), "up");
+    node.say(Err("connection refused"));
+    node.say(Err("no route"));
+    let Health::Down { reason, .. } = hub.health() else { panic!("{:?}", hub.health()) };
+    assert_eq!(reason.to_string(), "no route", "the newest one");
+    assert_eq!(hub.health().to_string(), "down for 0 s: no route");
+    assert_eq!(hub.stats().outages, 1);
+    node.say(Ok(()));
+    assert!(hub.health().is_up());
+    node.say(Err("connection refused"));
+    assert_eq!((hub.stats().outages, hub.health().is_up()), (2, false));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_topic_whose_closing_panicked_opens_again() {
-    let hub = Hub::on(ClosesBadly(Memory::new())).topics(1).start().await.expect("started");
+    let hub = Hub::on(Plain(Memory::new())).topics(1).start().await.expect("started");
     for _ in 0..3 {
         for name in ["a", "b", "c"] {
             let mut events = client(&hub).get(&format!("/{name}")).stream().await;

@@ -6,6 +6,7 @@ mod broker;
 mod contract;
 mod failures;
 mod nodes;
+mod once;
 mod redb;
 mod replay;
 mod resume;

@@ -6,7 +6,7 @@ use std::task::Waker;
 
 use slab::Slab;
 
-use super::Record;
+use super::{EngineError, Record};
 
 /// The receiving end of a feed: a hub, or the recorder of the contract's tests.
 pub trait Receiver: Send + Sync + 'static {
@@ -15,6 +15,11 @@ pub trait Receiver: Send + Sync + 'static {
 
     /// Records up to `top` may be missing in every topic.
     fn lost(&self, top: u64);
+
+    /// The engine works again, or, with an error, does not.
+    fn health(&self, outcome: Result<(), EngineError>) {
+        let _ = outcome;
+    }
 }
 
 /// A hub, as its engine sees it: where the records of open topics go.
@@ -44,6 +49,21 @@ impl Feed {
     pub fn lost(&self, top: u64) {
         if let Some(receiver) = self.0.upgrade() {
             receiver.lost(top);
+        }
+    }
+
+    /// Says that the engine cannot do its work, for instance because its connection is lost, and tries again. May be said
+    /// again with each attempt that fails: the log and [`Hub::health`](crate::Hub::health) then have the newest error.
+    pub fn down(&self, error: EngineError) {
+        if let Some(receiver) = self.0.upgrade() {
+            receiver.health(Err(error));
+        }
+    }
+
+    /// Says that it works again. A hub takes an engine that has started for one that works.
+    pub fn up(&self) {
+        if let Some(receiver) = self.0.upgrade() {
+            receiver.health(Ok(()));
         }
     }
 

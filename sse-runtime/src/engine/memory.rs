@@ -3,9 +3,14 @@
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
+use tokio::time::Instant;
+
+use super::once::Once;
 use super::{Answer, Engine, EngineError, Feed, Log, Page, Record, fresh_epoch};
 
 /// Numbers events, in this process. What a hub's rings have let go of is gone.
+///
+/// Keys of [`dedupe`](crate::Topic::publish) are known for two minutes, and as long as they take no more than 64 MiB.
 ///
 /// ```
 /// use sse_runtime::Hub;
@@ -23,6 +28,7 @@ pub struct Memory {
 struct Tail {
     top: u64,
     feed: Option<Feed>,
+    once: Once,
 }
 
 impl Memory {
@@ -64,14 +70,25 @@ impl Engine for Memory {
 
     fn publish<'a>(&'a self, topic: &'a str, record: Record<'_>) -> Answer<'a, u64> {
         let mut log = self.log();
+        let dedupe = record.dedupe.map(|dedupe| (dedupe, Instant::now()));
+        if let Some(before) = dedupe.and_then(|(dedupe, now)| log.once.find(topic, dedupe, now)) {
+            return Answer::now(Ok(before));
+        }
         let Some(seq) = log.top.checked_add(1) else {
             return Answer::now(Err(EngineError::new("the log has used up its numbers")));
         };
         log.top = seq;
+        if let Some((dedupe, now)) = dedupe {
+            log.once.note(topic, dedupe, seq, now);
+        }
         let delivered = log.feed.as_ref().map(|feed| feed.deliver(topic, seq, record));
         drop(log);
         drop(delivered);
         Answer::now(Ok(seq))
+    }
+
+    fn deduplicates(&self) -> bool {
+        true
     }
 
     fn top(&self) -> Answer<'_, u64> {

@@ -10,7 +10,9 @@
 mod answer;
 mod error;
 mod feed;
+mod health;
 mod memory;
+mod once;
 #[cfg(feature = "redb")]
 mod redb;
 mod trace;
@@ -22,6 +24,7 @@ pub use answer::Answer;
 pub use error::EngineError;
 pub(crate) use feed::GiveBack;
 pub use feed::{Delivered, Feed, Receiver};
+pub use health::Health;
 pub use memory::Memory;
 #[cfg(feature = "redb")]
 pub use redb::{Durability, Redb, RedbError};
@@ -51,12 +54,17 @@ pub use url::{UrlError, from_url};
 ///    has a hole, and never with an empty part unless there is nothing. What has been delivered here can be read here.
 ///    `until` may be any number, also one that the log has not reached.
 /// 6. **Failure.** An error of `publish` leaves open whether the record is in the log. After a lost connection, delivery
-///    goes on where it stopped, or the engine says [`Feed::lost`] first and goes on above that number.
+///    goes on where it stopped, or the engine says [`Feed::lost`] first and goes on above that number. It connects again
+///    by itself, says [`Feed::down`] and [`Feed::up`], and keeps nobody waiting for ever meanwhile.
 /// 7. **Waiting.** No method blocks its thread; what has to wait is an [`Answer::Later`], and dropping that is allowed
 ///    at any time. What it would have done is then done whole, or not at all.
 /// 8. **Text.** Any text is a topic's name or a key: the empty one, one of 300 bytes, one with wildcards, spaces or a
 ///    NUL. Two names are one topic only if they are the same bytes. Blocks and keys come back byte for byte, and so does
 ///    the trace of a record that has one.
+/// 9. **Once.** An engine that [`deduplicates`](Self::deduplicates) does not append a record whose
+///    [`dedupe`](Record::dedupe) key a record of the same topic had that was appended a short while ago: `publish` answers
+///    with the number of that one, and nothing is delivered. How long that while is, is the engine's to say; two minutes are
+///    usual. This holds over restarts of the process, if the log does.
 ///
 /// An engine belongs to one hub: `start` is called once.
 ///
@@ -78,6 +86,11 @@ pub trait Engine: Send + Sync + fmt::Debug + 'static {
 
     /// Appends a record; answers with its number. What is needed of the record later has to be copied.
     fn publish<'a>(&'a self, topic: &'a str, record: Record<'_>) -> Answer<'a, u64>;
+
+    /// Whether it knows records by their [`Record::dedupe`] keys. If not, the hub refuses to publish events that have one.
+    fn deduplicates(&self) -> bool {
+        false
+    }
 
     /// The number of the newest record in the log.
     fn top(&self) -> Answer<'_, u64>;
@@ -106,19 +119,28 @@ pub struct Record<'a> {
     pub key: &'a str,
     /// The span that published it; most have none.
     pub trace: Option<&'a TraceParent>,
+    /// What the publisher calls it, so that publishing it again does not make two of it; most have none. It need not come
+    /// back.
+    pub dedupe: Option<&'a str>,
 }
 
 impl<'a> Record<'a> {
     /// A record of a block and a key.
     #[must_use]
     pub fn new(block: &'a [u8], key: &'a str) -> Self {
-        Self { block, key, trace: None }
+        Self { block, key, trace: None, dedupe: None }
     }
 
     /// The same record, published by this span.
     #[must_use]
     pub fn traced(self, trace: Option<&'a TraceParent>) -> Self {
         Self { trace, ..self }
+    }
+
+    /// The same record, which is published once however often it is tried.
+    #[must_use]
+    pub fn deduped(self, dedupe: Option<&'a str>) -> Self {
+        Self { dedupe, ..self }
     }
 }
 
@@ -160,6 +182,10 @@ impl Engine for Box<dyn Engine> {
 
     fn publish<'a>(&'a self, topic: &'a str, record: Record<'_>) -> Answer<'a, u64> {
         (**self).publish(topic, record)
+    }
+
+    fn deduplicates(&self) -> bool {
+        (**self).deduplicates()
     }
 
     fn top(&self) -> Answer<'_, u64> {

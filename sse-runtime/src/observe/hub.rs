@@ -21,13 +21,15 @@ impl Hub {
     /// ```
     pub fn record_metrics(&self, hub: impl Into<String>) {
         let hub = [SharedString::from(hub.into())];
-        let HubStats { topics, subscribers, events, bytes, published, .. } = self.stats();
+        let HubStats { topics, subscribers, events, bytes, published, outages, .. } = self.stats();
         table::describe(&table::HUBS);
         table::HUB_TOPICS.gauge(&hub).set(number(topics));
         table::HUB_SUBSCRIBERS.gauge(&hub).set(number(subscribers));
         table::HUB_KEPT_EVENTS.gauge(&hub).set(number(events));
         table::HUB_KEPT_BYTES.gauge(&hub).set(number(bytes));
         table::HUB_PUBLISHED_EVENTS.counter(&hub).absolute(published);
+        table::HUB_ENGINE_UP.gauge(&hub).set(number(usize::from(self.health().is_up())));
+        table::HUB_ENGINE_OUTAGES.counter(&hub).absolute(outages);
     }
 }
 

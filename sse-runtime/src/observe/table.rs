@@ -91,8 +91,15 @@ pub(super) const MISSED_EVENTS: Metric = counter(
 );
 
 /// Of each hub.
-pub(super) const HUBS: [&Metric; 5] =
-    [&HUB_TOPICS, &HUB_SUBSCRIBERS, &HUB_KEPT_EVENTS, &HUB_KEPT_BYTES, &HUB_PUBLISHED_EVENTS];
+pub(super) const HUBS: [&Metric; 7] = [
+    &HUB_TOPICS,
+    &HUB_SUBSCRIBERS,
+    &HUB_KEPT_EVENTS,
+    &HUB_KEPT_BYTES,
+    &HUB_PUBLISHED_EVENTS,
+    &HUB_ENGINE_UP,
+    &HUB_ENGINE_OUTAGES,
+];
 
 pub(super) const HUB_TOPICS: Metric = gauge("sse_hub_topics", Unit::Count, &[HUB], "Topics known.");
 pub(super) const HUB_SUBSCRIBERS: Metric =
@@ -107,6 +114,11 @@ pub(super) const HUB_PUBLISHED_EVENTS: Metric = counter(
     &[HUB],
     "Events that have arrived, of all topics.",
 );
+
+pub(super) const HUB_ENGINE_UP: Metric =
+    gauge("sse_hub_engine_up", Unit::Count, &[HUB], "1 if the engine works, 0 if it is down.");
+pub(super) const HUB_ENGINE_OUTAGES: Metric =
+    counter("sse_hub_engine_outages_total", Unit::Count, &[HUB], "Times that the engine went down.");
 
 /// What recorders filter by.
 const METADATA: Metadata<'static> = Metadata::new("sse_runtime", Level::INFO, Some("sse_runtime"));

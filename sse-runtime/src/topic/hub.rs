@@ -7,6 +7,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::SystemTime;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -22,7 +23,7 @@ use super::settings::{HubBuilder, Settings};
 use super::state::TopicState;
 use super::stats::{Counters, HubStats};
 use crate::engine::{
-    self, Delivered, Engine, EngineError, Feed, Log, Memory, Page, Receiver, Record, UrlError,
+    self, Delivered, Engine, EngineError, Feed, Health, Log, Memory, Page, Receiver, Record, UrlError,
 };
 use crate::wire::SseEvent;
 
@@ -71,6 +72,7 @@ pub(super) struct HubState {
     pub(super) context: Option<TraceContext>,
     pub(super) retention: Retention,
     pub(super) counters: Counters,
+    health: Mutex<Health>,
 }
 
 impl Hub {
@@ -124,6 +126,13 @@ impl Hub {
         self.0.counters.stats(topics, subscribers, self.0.retention.held(), self.0.reads.counts())
     }
 
+    /// Whether the engine works: for a readiness check, or a page that says so. An engine that cannot reach its server
+    /// tries again by itself.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.0.health().clone()
+    }
+
     pub(super) fn in_process(
         engine: &Arc<Memory>,
         settings: Settings,
@@ -166,6 +175,7 @@ impl HubState {
             context,
             retention: Retention::new(settings),
             counters: Counters::default(),
+            health: Mutex::new(Health::Up),
         })
     }
 
@@ -174,6 +184,10 @@ impl HubState {
         self.note_arrived(log.top);
         let mut topics = self.topics();
         topics.forgotten = topics.forgotten.max(log.top);
+    }
+
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn topics(&self) -> MutexGuard<'_, Topics> {
@@ -363,6 +377,27 @@ impl Receiver for HubState {
         }
         // After the floors: who reads this number finds that something is missing, and does not take it for silence.
         self.note_arrived(top);
+    }
+
+    fn health(&self, outcome: Result<(), EngineError>) {
+        let mut health = HubState::health(self);
+        match (&mut *health, outcome) {
+            (Health::Up, Ok(())) => {}
+            (Health::Up, Err(reason)) => {
+                self.counters.outage();
+                tracing::warn!(engine = ?self.engine, %reason, "the engine behind a hub is down, and tries again");
+                *health = Health::Down { since: SystemTime::now(), reason };
+            }
+            (Health::Down { since, .. }, Ok(())) => {
+                let after = since.elapsed().unwrap_or_default();
+                tracing::info!(engine = ?self.engine, ?after, "the engine behind a hub is up again");
+                *health = Health::Up;
+            }
+            (Health::Down { reason, .. }, Err(newer)) => {
+                tracing::debug!(engine = ?self.engine, reason = %newer, "the engine behind a hub is still down");
+                *reason = newer;
+            }
+        }
     }
 }
 

@@ -29,6 +29,16 @@ pub enum PublishError {
         /// The id.
         id: String,
     },
+    /// The event has a [`dedupe`](Publishing::dedupe) key, and the engine knows no such keys. Nobody gets it.
+    #[error(
+        "the event has the dedupe key \"{dedupe}\", and the engine behind the topic \"{topic}\" knows none: leave it out, or take another engine"
+    )]
+    NoDedupe {
+        /// The topic's name.
+        topic: String,
+        /// The key.
+        dedupe: String,
+    },
     /// The engine failed. The outcome is unknown: the event may have been published.
     #[error(
         "the engine behind the topic \"{topic}\" failed, so the event may or may not have been published: {source}"
@@ -52,6 +62,7 @@ pin_project! {
         encode: Encode<T>,
         key: Option<Cow<'a, str>>,
         trace: Option<TraceParent>,
+        dedupe: Option<Cow<'a, str>>,
         answer: Option<Answer<'a, u64>>,
     }
 }
@@ -78,7 +89,8 @@ impl<'a, T> Publishing<'a, T> {
     where
         T: Outgoing<E>,
     {
-        Self { hub, topic, event, encode: encode_without_id::<E, T>, key: None, trace: None, answer: None }
+        let encode = encode_without_id::<E, T>;
+        Self { hub, topic, event, encode, key: None, trace: None, dedupe: None, answer: None }
     }
 
     /// Says what the event is about, for routes with `slow = "latest"`: a client that has fallen behind gets the newest
@@ -93,6 +105,30 @@ impl<'a, T> Publishing<'a, T> {
     /// ```
     pub fn key(mut self, key: impl Into<Cow<'a, str>>) -> Self {
         self.key = Some(key.into());
+        self
+    }
+
+    /// Gives the event a name by which the engine knows it again: if an event of this topic with the same name was
+    /// published a short while ago, this one is not, and the answer is the id of that one. So an event whose publishing
+    /// has failed, which leaves its outcome open, can be published again, and is there once. How short that while is, is
+    /// the engine's to say: two minutes at least, for those of this crate.
+    ///
+    /// ```
+    /// # use sse_runtime::{Result, Topic};
+    /// # async fn example(orders: Topic, order: u64) -> Result<()> {
+    /// let shipped = format!("order {order} shipped");
+    /// for attempt in 0.. {
+    ///     match orders.publish(shipped.as_str()).dedupe(shipped.as_str()).await {
+    ///         Ok(_) => break,
+    ///         Err(error) if attempt == 3 => return Err(error.into()),
+    ///         Err(_) => tokio::time::sleep(std::time::Duration::from_secs(1)).await,
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn dedupe(mut self, dedupe: impl Into<Cow<'a, str>>) -> Self {
+        self.dedupe = Some(dedupe.into());
         self
     }
 
@@ -133,7 +169,12 @@ impl<T> Future for Publishing<'_, T> {
                 let name = || encoded.name.and_then(|name| std::str::from_utf8(block.get(name)?).ok());
                 let key = this.key.as_deref().or_else(name).unwrap_or_default();
                 let trace = this.trace.or_else(|| hub.0.context.as_ref()?.current());
-                let record = Record::new(&block, key).traced(trace.as_ref());
+                let dedupe = this.dedupe.as_deref();
+                if let Some(dedupe) = dedupe.filter(|_| !hub.0.engine.deduplicates()) {
+                    let (topic, dedupe) = (topic.name.to_string(), dedupe.to_owned());
+                    return Poll::Ready(Err(PublishError::NoDedupe { topic, dedupe }));
+                }
+                let record = Record::new(&block, key).traced(trace.as_ref()).deduped(dedupe);
                 this.answer.insert(hub.0.engine.publish(&topic.name, record))
             }
         };

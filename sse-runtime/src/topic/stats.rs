@@ -32,6 +32,8 @@ pub struct HubStats {
     pub fell_behind: u64,
     /// Events that such streams did not get.
     pub missed: u64,
+    /// Times that the engine went down; see [`Hub::health`](super::Hub::health).
+    pub outages: u64,
 }
 
 #[derive(Debug, Default)]
@@ -42,6 +44,7 @@ pub(super) struct Counters {
     too_far: AtomicU64,
     fell_behind: AtomicU64,
     missed: AtomicU64,
+    outages: AtomicU64,
 }
 
 impl Counters {
@@ -69,6 +72,10 @@ impl Counters {
         self.missed.fetch_add(events, Ordering::Relaxed);
     }
 
+    pub(super) fn outage(&self) {
+        self.outages.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(super) fn stats(
         &self,
         topics: usize,
@@ -90,6 +97,7 @@ impl Counters {
             reads_waiting,
             fell_behind: read(&self.fell_behind),
             missed: read(&self.missed),
+            outages: read(&self.outages),
         }
     }
 }

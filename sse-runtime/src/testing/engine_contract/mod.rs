@@ -40,6 +40,7 @@ mod delivery;
 mod ledger;
 mod node;
 mod numbers;
+mod once;
 mod opening;
 mod reading;
 mod waiting;
@@ -56,6 +57,7 @@ pub use delivery::{
 pub use numbers::{
     epochs_tell_logs_apart, numbers_begin_at_one_and_rise, numbers_go_on_after_a_restart, top_is_never_behind,
 };
+pub use once::a_record_with_a_key_is_there_once;
 pub use opening::{
     opened_again_it_is_still_delivered_once, opening_loses_nothing, opening_waits_for_delivery,
 };
@@ -143,6 +145,7 @@ pub async fn check(subject: impl Subject) {
     reading_never_leaves_a_hole(subject).await;
     reading_shows_what_was_delivered(subject).await;
     numbers_go_on_after_a_restart(subject).await;
+    a_record_with_a_key_is_there_once(subject).await;
     answers_may_be_dropped(subject).await;
     a_hub_that_is_gone_does_no_harm(subject).await;
 }
@@ -158,6 +161,7 @@ enum Clause {
     Failure,
     Waiting,
     Text,
+    Once,
 }
 
 /// What every check ends with that does not hold.

@@ -110,6 +110,16 @@ impl<E: Engine> Node<E> {
         self.publisher().publish(topic, block, key).await
     }
 
+    /// Publishes with a dedupe key, and does not note it.
+    pub(super) async fn publish_once(&self, topic: &str, block: &str, dedupe: &str) -> u64 {
+        let record = Record::new(block.as_bytes(), "").deduped(Some(dedupe));
+        within(self.limit, "publish", self.engine.publish(topic, record)).await
+    }
+
+    pub(super) fn note_once(&self, topic: &str, block: &str, seq: u64) {
+        self.ledger.note(seq, Entry::new(topic, block, ""));
+    }
+
     /// What a task of its own publishes with.
     pub(super) fn publisher(&self) -> Publisher<E> {
         let (engine, ledger) = (Arc::clone(&self.engine), Arc::clone(&self.ledger));
