@@ -29,6 +29,7 @@
 //! - The feature `client` brings a client for browsers, see [`guide::browser_client`].
 //! - [`AllowedHosts`] keeps other sites' pages from a server on this machine; who else may listen is in
 //!   [`guide::who_may_listen`].
+//! - [`Runs`] and the route option `run`: a handler that goes on when its client leaves, and a client that comes back to it.
 //! - [`Error`] is for handlers that have no error type of their own.
 //! - [`derive@SseEvent`] makes an enum a route's events; with the feature `openapi`, `api!` makes documents of routes, which the
 //!   page of the feature `docs` shows; see [`guide::typed_events`].
@@ -123,6 +124,7 @@ mod inspector;
 mod lifecycle;
 mod observe;
 mod route;
+mod runs;
 mod serve;
 mod stream;
 #[cfg(feature = "testing")]
@@ -141,6 +143,7 @@ pub use http::StatusCode;
 pub use inspector::Inspector;
 pub use lifecycle::{Admission, ProxyError, Registry, Shutdown, StreamId, StreamInfo};
 pub use route::Route;
+pub use runs::{Principal, Run, RunId, RunInfo, Runs};
 pub use serve::{Serve, listen, prepare_socket, serve};
 pub use stream::{Disconnect, DisconnectReason, Expiry, HeadError, Opening, SendAll, Sending, Sse};
 pub use topic::{
@@ -228,8 +231,9 @@ pub mod __private {
     pub use crate::contract::{Components, Operation, Probe, questions};
     pub use crate::route::{
         Failure, Handle, HeadArgument, HeadArguments, LastArgument, Outcome, Params, PathArgument, Rejection,
-        Stream, route, stub,
+        Stream, route, run_route, stub,
     };
+    pub use crate::runs::RunMeta;
     pub use crate::stream::{HandlerFuture, Meta, Slow};
     pub use crate::wire::derived::{Data, EventShape, id, json, name, retry, terminal};
 }

@@ -41,12 +41,18 @@ keys! {
     MaxEvent "max_event" r#"max_event = "256KiB""#,
     MaxStreams "max_streams" r#"max_streams = 1000"#,
     Slow "slow" r#"slow = "skip""#,
+    Run "run" r#"run = "15m""#,
+    RunIdle "run_idle" r#"run_idle = "1m""#,
+    RunKeep "run_keep" r#"run_keep = "10m""#,
+    RunEvents "run_events" r#"run_events = 100_000"#,
+    RunBytes "run_bytes" r#"run_bytes = "16MiB""#,
+    MaxRuns "max_runs" r#"max_runs = 100"#,
     Bare "bare" "bare",
     Crate "crate" "crate = path::to::sse_runtime",
 }
 
 /// Names that other frameworks, or common sense, use for one of our options.
-const SYNONYMS: [(&str, Key); 9] = [
+const SYNONYMS: [(&str, Key); 11] = [
     ("method", Key::Methods),
     ("ping", Key::KeepAlive),
     ("heartbeat", Key::KeepAlive),
@@ -56,6 +62,8 @@ const SYNONYMS: [(&str, Key); 9] = [
     ("max_duration", Key::MaxAge),
     ("max_size", Key::MaxEvent),
     ("raw", Key::Bare),
+    ("background", Key::Run),
+    ("resumable", Key::Run),
 ];
 
 impl Key {

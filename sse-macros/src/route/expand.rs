@@ -3,7 +3,7 @@
 use super::{
     arguments::Argument,
     model::{Root, Route},
-    options::{Limit, Options},
+    options::{Limit, Options, Run},
     twin::Twin,
     values::Method,
 };
@@ -44,6 +44,14 @@ fn mount(route: &Route<'_>, span: Span) -> TokenStream {
     let root = route.root.at(span);
     let private = quote_spanned!(span=> #root::__private);
     let meta = meta(route, &private, span);
+    let run = route.options.run.as_ref().map(|run| run_meta(run, &meta, &private));
+    let (run, mount) = match run {
+        Some(run) => (
+            quote_spanned!(span=> #[doc(hidden)] pub const __RUN: &'static #private::RunMeta = &#run;),
+            quote_spanned!(span=> #private::run_route(Self::__META, Self::__RUN, __call)),
+        ),
+        None => (TokenStream::new(), quote_spanned!(span=> #private::route(Self::__META, __call))),
+    };
     let operation = operation(route, &private, span);
     let Handler { parameters, heads, head_types, bounds, last, last_type, call } =
         Handler::new(route, &private, span);
@@ -52,6 +60,8 @@ fn mount(route: &Route<'_>, span: Span) -> TokenStream {
     quote_spanned! {span=>
         #[doc(hidden)]
         pub const __META: &'static #private::Meta = &#meta;
+
+        #run
 
         pub fn route<__S, __M>() -> #root::Route<__S>
         where
@@ -68,7 +78,7 @@ fn mount(route: &Route<'_>, span: Span) -> TokenStream {
                 #parameters
                 ::core::result::Result::Ok(#call)
             }
-            #private::route(Self::__META, __call)
+            #mount
         }
 
         #operation
@@ -243,6 +253,33 @@ fn setters(options: &Options, private: &TokenStream) -> TokenStream {
         setters.extend(quote!(.bare()));
     }
     setters
+}
+
+/// The constant of a handler that is a run.
+fn run_meta(run: &Run, meta: &TokenStream, private: &TokenStream) -> TokenStream {
+    let time = duration(run.time, private);
+    let mut setters = TokenStream::new();
+    if let Some(idle) = run.idle {
+        let idle = limit_tokens(idle, private);
+        setters.extend(quote!(.idle(#idle)));
+    }
+    if let Some(keep) = run.keep {
+        let keep = duration(keep, private);
+        setters.extend(quote!(.keep(#keep)));
+    }
+    if let Some(events) = run.events {
+        let events = proc_macro2::Literal::u64_unsuffixed(events);
+        setters.extend(quote!(.events(#events)));
+    }
+    if let Some(bytes) = run.bytes {
+        let bytes = proc_macro2::Literal::usize_unsuffixed(bytes);
+        setters.extend(quote!(.bytes(#bytes)));
+    }
+    if let Some(runs) = run.most {
+        let runs = proc_macro2::Literal::usize_unsuffixed(runs);
+        setters.extend(quote!(.most(#runs)));
+    }
+    quote!(#private::RunMeta::new(#meta, #time) #setters)
 }
 
 fn filter(methods: &[Method], private: &TokenStream) -> TokenStream {

@@ -28,13 +28,26 @@ pub(crate) struct Options {
     pub(crate) max_event: Option<usize>,
     pub(crate) max_streams: Option<usize>,
     pub(crate) slow: Option<Slow>,
+    pub(crate) run: Option<Run>,
     pub(crate) bare: bool,
+}
+
+/// The options of a handler that outlives its connection.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Run {
+    pub(crate) time: Duration,
+    pub(crate) idle: Option<Limit>,
+    pub(crate) keep: Option<Duration>,
+    pub(crate) events: Option<u64>,
+    pub(crate) bytes: Option<usize>,
+    pub(crate) most: Option<usize>,
 }
 
 impl Options {
     /// A value that was refused leaves its option unset.
     pub(crate) fn validate(attribute: &Attribute, found: &mut Diagnostics) -> Self {
         let mut options = Options::default();
+        let mut run = Run::default();
         for setting in &attribute.settings {
             match setting.key {
                 Key::Methods => options.methods = methods(setting, found),
@@ -45,13 +58,20 @@ impl Options {
                 Key::MaxAge => options.max_age = limit(setting, Zero::Refused, found),
                 Key::End => options.end = end(setting, found),
                 Key::MaxEvent => options.max_event = max_event(setting, found),
-                Key::MaxStreams => options.max_streams = max_streams(setting, found),
+                Key::MaxStreams => options.max_streams = count(setting, "streams may be open", found),
+                Key::Run => run.time = positive(setting, found).unwrap_or_default(),
+                Key::RunIdle => run.idle = limit(setting, Zero::Refused, found),
+                Key::RunKeep => run.keep = text(setting, found, values::duration),
+                Key::RunEvents => run.events = events(setting, found),
+                Key::RunBytes => run.bytes = max_event(setting, found),
+                Key::MaxRuns => run.most = count(setting, "runs may go on", found),
                 Key::Slow => options.slow = text(setting, found, values::slow),
                 Key::Bare => options.bare = bare(setting, found),
                 // Needed whether or not the rest is valid: see `model::root`.
                 Key::Crate => {}
             }
         }
+        options.run(attribute, run, found);
         if options.bare {
             for setting in &attribute.settings {
                 let why = match setting.key {
@@ -69,6 +89,25 @@ impl Options {
             }
         }
         options
+    }
+
+    /// What is said of a run needs one.
+    fn run(&mut self, attribute: &Attribute, run: Run, found: &mut Diagnostics) {
+        if attribute.setting(Key::Run).is_some() {
+            self.run = Some(run);
+            return;
+        }
+        let of_runs = [Key::RunIdle, Key::RunKeep, Key::RunEvents, Key::RunBytes, Key::MaxRuns];
+        let settings = attribute.settings.iter().filter(|setting| of_runs.contains(&setting.key));
+        for setting in settings {
+            let (name, form) = (setting.key.name(), Key::Run.form());
+            found.at(
+                setting.name.span(),
+                format!(
+                    "`{name}` is an option of a handler that goes on when its client leaves; add `{form}`, or remove it"
+                ),
+            );
+        }
     }
 
     /// Whether the route answers GET alone, and so never sees a body.
@@ -93,7 +132,8 @@ fn value<T: Parse>(setting: &Setting, found: &mut Diagnostics) -> Option<T> {
             let what = match setting.key {
                 Key::End => "the name of an event, in quotes".to_owned(),
                 Key::MaxEvent => "a size in quotes, or a number of bytes".to_owned(),
-                Key::MaxStreams => "a number".to_owned(),
+                Key::MaxStreams | Key::MaxRuns | Key::RunEvents => "a number".to_owned(),
+                Key::RunBytes => "a size in quotes, or a number of bytes".to_owned(),
                 Key::Slow => format!("{}, in quotes", Slow::LIST),
                 _ => "a duration in quotes, with its unit".to_owned(),
             };
@@ -111,6 +151,7 @@ fn value<T: Parse>(setting: &Setting, found: &mut Diagnostics) -> Option<T> {
 fn likely_text(key: Key, value: &TokenStream) -> Option<String> {
     match key {
         Key::End | Key::MaxEvent | Key::MaxStreams => None,
+        Key::RunEvents | Key::RunBytes | Key::MaxRuns => None,
         // A word without its quotes, or the variant of an enum: `skip`, `Slow::Skip`.
         Key::Slow => value
             .clone()
@@ -191,14 +232,38 @@ impl Parse for Size {
     }
 }
 
+/// A time that is not zero.
+fn positive(setting: &Setting, found: &mut Diagnostics) -> Option<Duration> {
+    let (name, form) = (setting.key.name(), setting.key.form());
+    text(setting, found, |text| match text {
+        "off" => Err(format!("`{name}` says how long a run may take at most: `{form}`")),
+        text => match values::duration(text)? {
+            Duration::ZERO => Err(format!("`{name}` must be positive: `{form}`")),
+            duration => Ok(duration),
+        },
+    })
+}
+
+fn events(setting: &Setting, found: &mut Diagnostics) -> Option<u64> {
+    let number: LitInt = value(setting, found)?;
+    match number.base10_parse() {
+        Ok(events) if events > 0 && matches!(number.suffix(), "" | "u64" | "usize") => Some(events),
+        _ => {
+            let form = setting.key.form();
+            found.at(number.span(), format!("write how many events a run may have: `{form}`"));
+            None
+        }
+    }
+}
+
 /// Zero too: a route that is closed for the moment.
-fn max_streams(setting: &Setting, found: &mut Diagnostics) -> Option<usize> {
+fn count(setting: &Setting, of_what: &str, found: &mut Diagnostics) -> Option<usize> {
     let number: LitInt = value(setting, found)?;
     match number.base10_parse() {
         Ok(streams) if matches!(number.suffix(), "" | "usize") => Some(streams),
         _ => {
             let form = setting.key.form();
-            found.at(number.span(), format!("write how many streams may be open at a time: `{form}`"));
+            found.at(number.span(), format!("write how many {of_what} at a time: `{form}`"));
             None
         }
     }
@@ -294,7 +359,8 @@ mod tests {
         let (options, messages) = validate(
             r#"methods = ["GET", "POST"], keep_alive = "off", retry = "3s", open_after = "0s",
                send_timeout = "30s", max_age = "off", end = "done", max_event = 1024, max_streams = 500,
-               slow = "latest""#,
+               slow = "latest", run = "15m", run_idle = "off", run_keep = "0s", run_events = 10,
+               run_bytes = "1KiB", max_runs = 3"#,
         );
         assert!(messages.is_empty(), "{messages:?}");
         assert_eq!(options.methods, Some(vec![Method::Get, Method::Post]));
@@ -307,7 +373,24 @@ mod tests {
         assert_eq!(options.max_event, Some(1024));
         assert_eq!(options.max_streams, Some(500));
         assert_eq!(options.slow, Some(Slow::Latest));
+        let run = Run {
+            time: Duration::from_secs(900),
+            idle: Some(None),
+            keep: Some(Duration::ZERO),
+            events: Some(10),
+            bytes: Some(1024),
+            most: Some(3),
+        };
+        assert_eq!(options.run, Some(run));
         assert!(!options.bare);
+    }
+
+    #[test]
+    fn what_is_said_of_a_run_needs_one() {
+        let (options, messages) = validate(r#"run_idle = "1m", max_runs = 3"#);
+        assert_eq!((options.run, messages.len()), (None, 2), "{messages:?}");
+        assert!(messages[0].starts_with("`run_idle` is an option of a handler that goes on"), "{messages:?}");
+        assert!(messages[1].ends_with("add `run = \"15m\"`, or remove it"), "{messages:?}");
     }
 
     #[test]
@@ -355,6 +438,13 @@ mod tests {
             ("max_streams = \"1000\"", "write `max_streams = 1000`"),
             ("max_streams = 1k", "write how many streams"),
             ("max_streams = -1", "write how many streams"),
+            ("run = \"off\"", "at most: `run = \"15m\"`"),
+            ("run = \"0s\"", "must be positive"),
+            ("run = 15", "write `run = \"15s\"`"),
+            ("run = \"1m\", run_events = 0", "how many events a run may have"),
+            ("run = \"1m\", run_bytes = true", "write `run_bytes = \"16MiB\"`"),
+            ("run = \"1m\", max_runs = \"3\"", "write `max_runs = 100`"),
+            ("run = \"1m\", run_idle = \"0s\"", "run_idle = \"off\""),
             ("slow = \"skp\"", "did you mean \"skip\"?"),
             ("slow = 3", "write `slow = \"skip\"`"),
             ("slow = true", "write `slow = \"skip\"`"),

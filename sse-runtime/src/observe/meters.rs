@@ -19,10 +19,11 @@ macro_rules! every {
 }
 
 every!(REASONS: DisconnectReason {
-    ClientClosed, PeerVanished, SendTimeout, SlowClient, ServerShutdown, MaxAge, AuthExpired, Kicked, HandlerError,
+    ClientClosed, PeerVanished, SendTimeout, SlowClient, ServerShutdown, MaxAge, AuthExpired, Kicked, Cancelled,
+    Abandoned, RunFull, HandlerError,
     HandlerPanic, Completed,
 });
-every!(LIMITS: Limit { Route, Total, Client, Rate, ClientRate });
+every!(LIMITS: Limit { Route, Total, Client, Rate, ClientRate, Runs, PrincipalRuns });
 every!(RESETS: ResetReason { Malformed, Epoch, Ahead, Evicted, TooFar });
 
 /// What is counted of one mounted route, from its first stream on: before that, there may be no recorder yet.

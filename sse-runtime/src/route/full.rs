@@ -29,6 +29,14 @@ pub(super) fn refuse(route: &Mounted, full: &Full, request: &Request) -> Rejecti
     })
 }
 
+/// The same for a run: who wants to begin one is no `EventSource` that comes back by itself.
+#[cold]
+pub(super) fn refuse_full(route: &Mounted, full: &Full) -> Rejection {
+    route.meter.refused(full.limit);
+    tracing::debug!(route = route.meta.path, limit = full.limit.as_str(), "no place for a run");
+    Rejection::new(unavailable(full.retry, "no place for another run now"))
+}
+
 /// A stream of one goodbye. An `EventSource` that is answered anything but 200 gives up for good (WHATWG HTML, 9.2.2).
 fn goodbye(full: &Full) -> Response {
     let mut block = BytesMut::new();

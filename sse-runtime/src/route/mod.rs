@@ -8,6 +8,7 @@ mod arguments;
 mod full;
 mod outcome;
 mod respond;
+mod run;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -29,6 +30,7 @@ pub use arguments::{
     Handle, HeadArgument, HeadArguments, LastArgument, Params, PathArgument, Rejection, Stream,
 };
 pub use outcome::{Failure, Outcome};
+pub use run::run_route;
 
 use crate::lifecycle::Mounted;
 use crate::stream::{HandlerFuture, Meta, Shared};

@@ -84,7 +84,7 @@ fn path(request: &Request) -> Box<str> {
 
 /// What the request says that its client saw last: in the header, which an `EventSource` sends when it reconnects, or,
 /// on a first connection, in the query. The header is the newer one.
-fn asked(request: &Request) -> Asked {
+pub(super) fn asked(request: &Request) -> Asked {
     let read = |id: &[u8]| match last_event_id(id) {
         Some(id) => Asked::Id(id.into_boxed_str()),
         None if id.is_empty() => Asked::Nothing,

@@ -17,3 +17,18 @@ pub(crate) struct Arrival {
     #[cfg(feature = "inspector")]
     pub(crate) path: Box<str>,
 }
+
+impl Arrival {
+    /// That of the run which the request begins: it goes on without the connection.
+    pub(crate) fn of_a_run(&self) -> Self {
+        Self {
+            asked: Asked::Nothing,
+            shutdowns: self.shutdowns.clone(),
+            connection: None,
+            client: self.client,
+            permit: None,
+            #[cfg(feature = "inspector")]
+            path: self.path.clone(),
+        }
+    }
+}

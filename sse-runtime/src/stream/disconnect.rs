@@ -20,12 +20,18 @@ pub enum DisconnectReason {
     SlowClient,
     /// The server is shutting down.
     ServerShutdown,
-    /// The stream reached the route's `max_age`.
+    /// The stream reached the route's `max_age`, or the run the route's `run`.
     MaxAge,
     /// What its client was let in with has expired, by [`Sse::expires_at`](crate::Sse::expires_at).
     AuthExpired,
     /// It was ended by [`Registry::kick`](crate::Registry::kick).
     Kicked,
+    /// It was a run, and ended by [`Run::cancel`](crate::Run::cancel).
+    Cancelled,
+    /// It was a run, and no client had followed it for the route's `run_idle`.
+    Abandoned,
+    /// It was a run, and had more events or bytes than the route's `run_events` or `run_bytes`.
+    RunFull,
     /// The handler returned an error.
     HandlerError,
     /// The handler panicked.
@@ -51,6 +57,9 @@ impl DisconnectReason {
             Self::MaxAge => "MaxAge",
             Self::AuthExpired => "AuthExpired",
             Self::Kicked => "Kicked",
+            Self::Cancelled => "Cancelled",
+            Self::Abandoned => "Abandoned",
+            Self::RunFull => "RunFull",
             Self::HandlerError => "HandlerError",
             Self::HandlerPanic => "HandlerPanic",
             Self::Completed => "Completed",

@@ -28,8 +28,10 @@ pub(crate) use asked::Asked;
 pub(crate) use body::{Body, Guard};
 pub use disconnect::{Disconnect, DisconnectReason};
 pub use handle::Sse;
+pub(crate) use head::Head;
 pub use head::HeadError;
 pub(crate) use hidden::Hidden;
+pub(crate) use hook::Hook;
 #[cfg(feature = "inspector")]
 pub(crate) use lookers::{Looker, Shown};
 pub use meta::Meta;
@@ -37,7 +39,7 @@ pub use sending::{Opening, SendAll, Sending};
 pub use shared::HandlerFuture;
 #[cfg(feature = "inspector")]
 pub(crate) use shared::NotSent;
-pub(crate) use shared::{Opened, Shared};
+pub(crate) use shared::{Next, Opened, Shared};
 pub use slow::Slow;
 pub(crate) use source::{Leftover, Reached, SharedFrame, Source};
 pub use whose::Expiry;

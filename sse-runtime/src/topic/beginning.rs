@@ -12,4 +12,16 @@ pub(super) enum Beginning {
     Recent(usize),
     /// The newest event of each key that is kept.
     Newest,
+    /// What has a higher number than this.
+    After(u64),
+}
+
+impl Beginning {
+    /// The number after which it begins, if that is said.
+    pub(super) fn number(&self) -> Option<u64> {
+        match self {
+            Self::After(seq) => Some(*seq),
+            _ => None,
+        }
+    }
 }

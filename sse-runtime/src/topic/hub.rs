@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use self::named::Topics;
 use super::delivery::TraceContext;
 use super::handle::Topic;
+use super::place::Place;
 use super::position::Position;
 use super::reads::{Reads, apart};
 use super::retention::Retention;
@@ -342,10 +343,10 @@ impl Receiver for HubState {
             found
         };
         let delivered = found.map_or_else(Delivered::default, |topic| {
-            let position = self.position(seq);
+            let place = Place::new(Some(&topic.name), self.position(seq));
             let key = self.hasher.hash_one(record.key);
             let (wakers, unlisted) = self.retention.change(&topic, |ring| {
-                let wakers = ring.append(position, key, record.block, now);
+                let wakers = ring.append(place, key, record.block, now);
                 if let Some(trace) = record.trace {
                     ring.trace_newest(trace);
                 }

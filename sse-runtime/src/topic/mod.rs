@@ -12,9 +12,10 @@
 //! | `hub`, `settings`, `retention`, `stats`, `listing` | all topics together: names, limits, numbers |
 //! | `state`, `ring` | one topic: what is kept of it, and who waits for more |
 //! | `handle`, `publishing`, `beginning`, `snapshot` | what a program does with a topic |
-//! | `position`, `resume` | ids: written, read, judged |
+//! | `position`, `place`, `resume` | ids: written, read, judged |
 //! | `delivery` | says in the log which traced events have come to a client |
 //! | `reads` | what only the engine has: a few at a time |
+//! | `log`, `records` | a topic as the log of a run |
 //! | `follow`, `follower`, `tap`, `words` | what a stream does with topics, and what it tells its client |
 //!
 //! Locks, from the outside in: a stream's state, the engine's, the table of topics, the list of oldest events, a ring.
@@ -25,11 +26,14 @@ mod follow;
 mod follower;
 mod handle;
 mod hub;
+mod log;
 #[cfg(feature = "inspector")]
 mod listing;
+pub(crate) mod place;
 mod position;
 mod publishing;
 mod reads;
+mod records;
 mod resume;
 mod retention;
 mod ring;
@@ -42,8 +46,10 @@ mod words;
 
 pub use follow::{Follow, FollowError};
 pub use handle::Topic;
+pub(crate) use log::Log;
 pub use hub::Hub;
 pub use publishing::{PublishError, Publishing};
+pub(crate) use records::{ReadError, Records};
 pub use resume::ResetReason;
 pub use settings::HubBuilder;
 pub use snapshot::SnapshotError;

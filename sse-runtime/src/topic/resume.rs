@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::place;
 use super::position::Position;
 use crate::stream::Asked;
 
@@ -54,14 +55,15 @@ pub(super) enum Wish {
 }
 
 impl Wish {
-    /// `epoch` is the log's.
-    pub(super) fn read(asked: &Asked, epoch: u64) -> Self {
+    /// `epoch` is the log's, `mark` that of the topic.
+    pub(super) fn read(asked: &Asked, epoch: u64, mark: Option<&str>) -> Self {
         let id = match asked {
             Asked::Nothing => return Self::New,
             Asked::Malformed => return Self::Reset(ResetReason::Malformed),
             Asked::Id(id) => id,
         };
-        match Position::parse(id) {
+        let (marked, position) = place::split(id);
+        match Position::parse(position).filter(|_| marked == mark) {
             None => Self::Reset(ResetReason::Malformed),
             Some(position) if position.epoch != epoch => Self::Reset(ResetReason::Epoch),
             Some(position) => Self::After(position.seq),
@@ -75,9 +77,15 @@ mod tests {
 
     #[test]
     fn an_id_is_malformed_or_of_another_epoch_or_a_place_in_the_log() {
-        let wish = |id: &str| Wish::read(&Asked::Id(id.into()), 0xab);
-        assert_eq!(Wish::read(&Asked::Nothing, 1), Wish::New);
-        assert_eq!(Wish::read(&Asked::Malformed, 1), Wish::Reset(ResetReason::Malformed));
+        let wish = |id: &str| Wish::read(&Asked::Id(id.into()), 0xab, None);
+        let marked = |id: &str| Wish::read(&Asked::Id(id.into()), 0xab, Some("x"));
+        assert_eq!(marked("x.ab-17"), Wish::After(17));
+        for id in ["ab-17", "y.ab-17", ".ab-17", "x.x.ab-17", "x.", "x"] {
+            assert_eq!(marked(id), Wish::Reset(ResetReason::Malformed), "{id}");
+        }
+        assert_eq!(wish("x.ab-17"), Wish::Reset(ResetReason::Malformed));
+        assert_eq!(Wish::read(&Asked::Nothing, 1, None), Wish::New);
+        assert_eq!(Wish::read(&Asked::Malformed, 1, None), Wish::Reset(ResetReason::Malformed));
         assert_eq!(wish("ab"), Wish::Reset(ResetReason::Malformed));
         assert_eq!(wish("0ab-1"), Wish::Reset(ResetReason::Malformed));
         assert_eq!(wish("ac-1"), Wish::Reset(ResetReason::Epoch));

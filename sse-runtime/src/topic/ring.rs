@@ -18,7 +18,7 @@ use bytes::{Bytes, BytesMut};
 use slab::Slab;
 use tokio::time::Instant;
 
-use super::position::Position;
+use super::place::Place;
 use crate::engine::TraceParent;
 
 /// The memory that events are written into: a little at first, because most topics are small, then twice as much each
@@ -150,10 +150,10 @@ impl Ring {
     }
 
     /// Appends an event, evicts what exceeds the limits, and returns who waits for it.
-    pub(super) fn append(&mut self, position: Position, key: u64, block: &[u8], now: Instant) -> Slab<Waker> {
+    pub(super) fn append(&mut self, place: Place<'_>, key: u64, block: &[u8], now: Instant) -> Slab<Waker> {
         // `id: `, 16 digits, `-`, 20 digits, `\n`
         const ID_LINE: usize = 42;
-        let most = block.len() + ID_LINE;
+        let most = block.len() + ID_LINE + place.mark.map_or(0, |mark| mark.len() + 1);
         let is_full = self.tail.capacity() - self.tail.len() < most;
         let is_old = now.duration_since(self.tail_opened) >= LONGEST_TAIL;
         if is_full || is_old || self.tail.is_empty() {
@@ -173,16 +173,16 @@ impl Ring {
         self.tail_since = now;
         let start = self.tail.len();
         // Writing into a buffer with room cannot fail.
-        let _ = writeln!(self.tail, "id: {position}");
+        let _ = writeln!(self.tail, "id: {place}");
         self.tail.extend_from_slice(block);
         let size = self.tail.len() - start;
         // An arena of more than 4 GiB would take an event of that size, and those are refused long before.
-        let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         self.marks.push_back(Mark {
-            seq: position.seq,
+            seq: place.position.seq,
             key,
-            start: place(start),
-            end: place(self.tail.len()),
+            start: offset(start),
+            end: offset(self.tail.len()),
         });
         self.bytes += size + OVERHEAD;
         self.evict(now);

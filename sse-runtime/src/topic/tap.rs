@@ -7,6 +7,7 @@ use tracing::Span;
 
 use super::delivery;
 use super::hub::Hub;
+use super::place::Place;
 use super::ring::{Found, Token};
 use super::state::TopicState;
 use crate::stream::{Leftover, Reached, SharedFrame, Source};
@@ -81,7 +82,7 @@ impl Source for Tap {
     }
 
     fn last_id(&self) -> String {
-        self.hub.0.position(self.reached.seq).to_string()
+        Place::new(Some(&self.topic.name), self.hub.0.position(self.reached.seq)).to_string()
     }
 
     fn behind(&self) -> u64 {

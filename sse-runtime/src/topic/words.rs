@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::position::Position;
+use super::place::Place;
 use super::resume::ResetReason;
 use crate::wire::{EventError, EventWriter, SseEvent};
 
@@ -14,8 +14,8 @@ pub(crate) const RESET: &str = "sse-reset";
 pub(crate) const GAP: &str = "sse-gap";
 
 /// The first event: where the stream begins, and after how much silence a keep-alive comes.
-pub(super) struct Open {
-    pub(super) at: Position,
+pub(super) struct Open<'a> {
+    pub(super) at: Place<'a>,
     pub(super) resumed: bool,
     pub(super) heartbeat: Option<Duration>,
     /// Not if a snapshot follows: who loses the connection before its end has to get it again.
@@ -28,21 +28,21 @@ pub(super) struct Reset<'a> {
     /// What it asked for, if that can be shown.
     pub(super) asked: Option<&'a str>,
     /// The oldest position that could be served.
-    pub(super) oldest: Position,
-    pub(super) now: Position,
+    pub(super) oldest: Place<'a>,
+    pub(super) now: Place<'a>,
     /// Where the stream begins; not if a snapshot follows.
-    pub(super) at: Option<Position>,
+    pub(super) at: Option<Place<'a>>,
 }
 
 /// Events were left out, because the client did not read them in time.
-pub(super) struct Gap {
+pub(super) struct Gap<'a> {
     pub(super) missed: u64,
-    pub(super) after: Position,
-    pub(super) until: Position,
+    pub(super) after: Place<'a>,
+    pub(super) until: Place<'a>,
     pub(super) with_id: bool,
 }
 
-impl SseEvent for Open {
+impl SseEvent for Open<'_> {
     fn write(&self, event: &mut EventWriter<'_>) -> Result<(), EventError> {
         write(event, OPEN, self.with_id.then_some(self.at), self)
     }
@@ -54,7 +54,7 @@ impl SseEvent for Reset<'_> {
     }
 }
 
-impl SseEvent for Gap {
+impl SseEvent for Gap<'_> {
     fn write(&self, event: &mut EventWriter<'_>) -> Result<(), EventError> {
         write(event, GAP, self.with_id.then_some(self.until), self)
     }
@@ -63,7 +63,7 @@ impl SseEvent for Gap {
 fn write(
     event: &mut EventWriter<'_>,
     name: &str,
-    id: Option<Position>,
+    id: Option<Place<'_>>,
     data: &impl Serialize,
 ) -> Result<(), EventError> {
     event.name(name)?;
@@ -75,12 +75,15 @@ fn write(
 
 // By hand: the derive would be another dependency.
 
-impl Serialize for Open {
+impl Serialize for Open<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let heartbeat =
             self.heartbeat.map(|interval| u64::try_from(interval.as_millis()).unwrap_or(u64::MAX));
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("position", &self.at)?;
+        if let Some(run) = self.at.mark {
+            map.serialize_entry("run", run)?;
+        }
         map.serialize_entry("resumed", &self.resumed)?;
         map.serialize_entry("heartbeat", &heartbeat)?;
         map.end()
@@ -98,7 +101,7 @@ impl Serialize for Reset<'_> {
     }
 }
 
-impl Serialize for Gap {
+impl Serialize for Gap<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("missed", &self.missed)?;
@@ -108,7 +111,7 @@ impl Serialize for Gap {
     }
 }
 
-impl Serialize for Position {
+impl Serialize for Place<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }

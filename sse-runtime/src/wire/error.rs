@@ -65,6 +65,15 @@ pub enum EventError {
         "the event id \"sse-end\" marks the end of a stream; to end it, call `finish()`, else choose another id"
     )]
     ReservedId,
+    /// The event has an id of its own, and its handler is a run, whose log gives the ids.
+    #[error(
+        "the event has the id \"{id}\"; on a route with `run` each event gets its id from the run's log, by which clients \
+         resume: leave it out"
+    )]
+    RunId {
+        /// The id.
+        id: String,
+    },
     /// A hand-written [`SseEvent`](crate::SseEvent) wrote the same field twice.
     #[error("the field `{field}` was written twice in one event; write each field once")]
     Repeated {

@@ -108,6 +108,8 @@ pub(crate) enum Limit {
     Client,
     Rate,
     ClientRate,
+    Runs,
+    PrincipalRuns,
 }
 
 impl Limit {
@@ -118,6 +120,8 @@ impl Limit {
             Self::Client => "client",
             Self::Rate => "rate",
             Self::ClientRate => "client_rate",
+            Self::Runs => "runs",
+            Self::PrincipalRuns => "principal_runs",
         }
     }
 }

@@ -19,6 +19,7 @@
 //! | `polling` | the transport's: head, then body |
 //! | `ending` | everybody's way out |
 //! | `deadlines` | the ticker's |
+//! | `running` | a run's |
 //! | `info`, `span`, `inspected` | a looker-on's |
 //!
 //! Locks: `state` is held for moments and never across foreign code except the encoding of one event; `handler` is
@@ -33,6 +34,7 @@ mod info;
 #[cfg(feature = "inspector")]
 mod inspected;
 mod polling;
+mod running;
 mod sending;
 mod span;
 mod state;

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::ops::Range;
-use std::sync::{Arc, MutexGuard};
+use std::sync::{Arc, MutexGuard, Weak};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use super::deadlines::Ends;
 use super::following::Attached;
 use crate::lifecycle::{Permit, Registration};
 use crate::observe::Tally;
+use crate::runs::RunState;
 use crate::stream::disconnect::{Disconnect, DisconnectReason};
 use crate::stream::head::Head;
 use crate::stream::hook::Hook;
@@ -81,6 +82,8 @@ pub(super) struct State {
     /// Its place among those that may be open.
     pub(super) permit: Option<Permit>,
     pub(super) principal: Option<Box<str>>,
+    /// The run that its handler is.
+    pub(super) run: Option<Weak<RunState>>,
     pub(super) span: Option<Box<Span>>,
     pub(super) tally: Tally,
     pub(super) over: Option<Box<Disconnect>>,
@@ -153,6 +156,7 @@ impl State {
             registrations: [None, None],
             permit,
             principal: None,
+            run: None,
             span: None,
             tally: Tally::new(),
             over: None,
@@ -203,10 +207,17 @@ impl State {
         }
     }
 
-    /// Takes the block just written back if its id is the runtime's own.
+    /// Takes the block just written back if its id is the runtime's own, or if there must be none.
     #[inline]
     pub(super) fn refuse_reserved(&mut self, encoded: &Encoded) -> Result<(), EventError> {
         match &encoded.id {
+            Some(id) if self.run.is_some() && !encoded.terminal => {
+                let start = self.buffer.len() - encoded.len;
+                let id = self.buffer.get(start + id.start..start + id.end).unwrap_or_default();
+                let id = String::from_utf8_lossy(id).into_owned();
+                self.buffer.truncate(start);
+                Err(EventError::RunId { id })
+            }
             // A terminal event has it from us, and none of its own.
             Some(id) if !encoded.terminal || self.meta.bare => {
                 self.refuse_reserved_id(encoded.len, id.clone())

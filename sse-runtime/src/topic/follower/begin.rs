@@ -11,6 +11,7 @@ use crate::error::SendError;
 use crate::topic::beginning::Beginning;
 use crate::topic::follow::FollowError;
 use crate::topic::hub::HubState;
+use crate::topic::place;
 use crate::topic::resume::{ResetReason, Wish};
 use crate::topic::ring::Pick;
 use crate::topic::snapshot::Snapshot;
@@ -44,8 +45,15 @@ impl Follower<'_> {
             }
             return Ok(Start::Again(left));
         }
-        let after = match Wish::read(&self.stream.asked, epoch) {
-            Wish::New => return Ok(Start::New),
+        let (mark, from) = match self.topics.as_slice() {
+            [only] => (place::mark_of(&only.followed.topic.name), only.followed.beginning.number()),
+            _ => (None, None),
+        };
+        let after = match Wish::read(&self.stream.asked, epoch, mark) {
+            Wish::New => match from {
+                Some(after) => after,
+                None => return Ok(Start::New),
+            },
             Wish::Reset(reason) => return Ok(Start::Reset(reason)),
             Wish::After(after) => after,
         };
@@ -84,7 +92,7 @@ impl Follower<'_> {
             return Err(FollowError::Reset(reason).into());
         }
         let mut snapshot = if resumed { Snapshot::default() } else { self.snapshots(hub).await? };
-        let (at, now) = (hub.position(self.seen), hub.position(hub.arrived().max(self.seen)));
+        let (at, now) = (self.place(hub, self.seen), self.place(hub, hub.arrived().max(self.seen)));
         let with_id = snapshot.events == 0;
         poll_fn(|cx| self.stream.poll_room(cx)).await?;
         if let Some(reason) = reset {
@@ -93,7 +101,7 @@ impl Follower<'_> {
                 hub.counters.too_far();
             }
             let oldest = self.topics.iter().map(|branch| branch.followed.topic.ring().floor()).max();
-            let oldest = hub.position(oldest.unwrap_or_default());
+            let oldest = self.place(hub, oldest.unwrap_or_default());
             self.stream.say(&Reset {
                 reason,
                 asked: self.stream.asked.id(),
@@ -162,7 +170,7 @@ impl Follower<'_> {
         for branch in &mut self.topics {
             let topic = &branch.followed.topic;
             let events = match branch.followed.beginning {
-                Beginning::Next | Beginning::Snapshot(_) => continue,
+                Beginning::Next | Beginning::Snapshot(_) | Beginning::After(_) => continue,
                 Beginning::Recent(events) => events,
                 Beginning::Newest => {
                     self.pick = Pick::Newest;

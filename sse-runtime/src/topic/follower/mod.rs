@@ -16,6 +16,7 @@ use std::sync::{Arc, Weak};
 use super::beginning::Beginning;
 use super::follow::{FollowError, Followed};
 use super::hub::{Hub, HubState};
+use super::place::Place;
 use super::ring::{Pick, Token};
 use super::snapshot::{Hook, Snapshot, SnapshotError};
 use super::state::{Subscription, TopicState};
@@ -39,6 +40,8 @@ pub(super) struct Follower<'a> {
     live: bool,
     /// The client was too slow, and its stream is about to end.
     ended: bool,
+    /// It is through when everything up to here was sent.
+    until: Option<u64>,
 }
 
 /// One of the topics.
@@ -118,7 +121,14 @@ impl<'a> Follower<'a> {
             follows: false,
             live: false,
             ended: false,
+            until: None,
         }
+    }
+
+    /// The same, which comes to an end when everything up to this number has been sent.
+    pub(super) fn until(mut self, seq: u64) -> Self {
+        self.until = Some(seq);
+        self
     }
 
     pub(super) async fn run(&mut self) -> Result<(), SendError> {
@@ -138,7 +148,10 @@ impl<'a> Follower<'a> {
             if self.ended {
                 return Err(poll_fn(|cx| self.stream.poll_over(cx)).await);
             }
-            if self.pick == Pick::All {
+            if self.until.is_some_and(|until| self.seen >= until) {
+                return Ok(());
+            }
+            if self.pick == Pick::All && self.until.is_none() {
                 if let Some(next) = self.next_in_ring() {
                     self.through_body(&hub, next).await?;
                     continue;
@@ -153,6 +166,12 @@ impl<'a> Follower<'a> {
                 Box::pin(self.round_with_engine(&hub.0, until)).await?;
             }
         }
+    }
+
+    /// An id of the stream. Only those of a single topic can be marked.
+    fn place(&self, hub: &HubState, seq: u64) -> Place<'_> {
+        let only = if let [only] = self.topics.as_slice() { Some(&*only.followed.topic.name) } else { None };
+        Place::new(only, hub.position(seq))
     }
 
     /// Never back: a ring may be ahead of the number that the hub has noted as arrived.

@@ -12,6 +12,7 @@ use crate::stream::{DisconnectReason, Slow};
 use crate::topic::beginning::Beginning;
 use crate::topic::delivery;
 use crate::topic::hub::HubState;
+use crate::topic::place::Place;
 use crate::topic::ring::{Pick, Single, Singles};
 use crate::topic::words::Gap;
 
@@ -87,7 +88,7 @@ impl Follower<'_> {
             self.seen = until;
         }
         if only && snapshot.events > 0 {
-            let at = hub.position(until);
+            let at = self.place(hub, until);
             snapshot.end_with_id(&at);
             self.stream.forward(&snapshot.blocks, snapshot.events, Some(&at));
         } else {
@@ -115,7 +116,7 @@ impl Follower<'_> {
         events.sort_unstable_by_key(|(_, event)| event.seq);
         self.set_seen(covered);
         let Some((_, last)) = events.last() else { return };
-        let last = hub.position(last.seq);
+        let last = last.seq;
         let mut blocks = BytesMut::with_capacity(events.iter().map(|(_, event)| event.bytes.len()).sum());
         let mut missed = 0;
         for (index, event) in &events {
@@ -130,6 +131,7 @@ impl Follower<'_> {
         }
         hub.counters.missed(missed);
         self.stream.meter.missed(missed);
+        let last = self.place(hub, last);
         let forwarded = self.stream.forward(&blocks, events.len() as u64, Some(&last));
         if forwarded && events.iter().any(|(_, event)| event.trace.is_some()) {
             self.tell(hub, &events);
@@ -159,15 +161,16 @@ impl Follower<'_> {
         let page = hub.read(topic, branch.seen, until).await;
         Ok(match page.map_err(|error| branch.failed(error))? {
             Page::Evicted => None,
-            Page::Records(records) => Some(Self::singles(hub, records, until)),
+            Page::Records(records) => Some(Self::singles(hub, &topic.name, records, until)),
         })
     }
 
     /// What the engine has read: all there is up to the number `until`, or the first part of it.
-    pub(super) fn singles(hub: &HubState, records: Vec<Stored>, until: u64) -> Singles {
+    pub(super) fn singles(hub: &HubState, topic: &str, records: Vec<Stored>, until: u64) -> Singles {
         let covered = records.last().map_or(until, |record| record.seq);
         let events = records.into_iter().map(|record| {
-            let mut bytes = BytesMut::from(format!("id: {}\n", hub.position(record.seq)).as_bytes());
+            let place = Place::new(Some(topic), hub.position(record.seq));
+            let mut bytes = BytesMut::from(format!("id: {place}\n").as_bytes());
             bytes.extend_from_slice(&record.block);
             let trace = record.trace.filter(|_| delivery::may_be_wanted()).map(Box::new);
             Single { seq: record.seq, ordinal: None, bytes: bytes.freeze(), trace }
@@ -194,16 +197,17 @@ impl Follower<'_> {
             self.ended = true;
             return;
         }
-        let (after, until_id) = (hub.position(branch.seen), hub.position(until));
+        let after = branch.seen;
         branch.seen = until;
         branch.next = base;
+        let snapshot = slow == Slow::Latest && matches!(branch.followed.beginning, Beginning::Snapshot(_));
         if only {
             self.seen = until;
         }
         // With an id only if no other topic can have events before it, and not in front of a snapshot: who loses the
         // connection within that has to get it again.
-        let snapshot = slow == Slow::Latest && matches!(branch.followed.beginning, Beginning::Snapshot(_));
-        self.stream.say(&Gap { missed, after, until: until_id, with_id: only && !snapshot });
+        let (after, until) = (self.place(hub, after), self.place(hub, until));
+        self.stream.say(&Gap { missed, after, until, with_id: only && !snapshot });
         if slow == Slow::Latest {
             self.pick = Pick::Newest;
         }

@@ -138,7 +138,7 @@ impl Follower<'_> {
             match read.map_err(|error| branch.failed(error))? {
                 Page::Evicted => return Ok(Err(ResetReason::Evicted)),
                 Page::Records(records) => {
-                    let page = Self::singles(hub, records, until);
+                    let page = Self::singles(hub, &topic.name, records, until);
                     if let Some(survey) = &mut branch.survey {
                         survey.count(page, room);
                     }

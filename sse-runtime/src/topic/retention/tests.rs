@@ -3,6 +3,7 @@
 use crate::{Hub, Topic};
 use std::time::Duration;
 
+use super::super::place::Place;
 use super::super::position::Position;
 use super::super::ring::{Limits, OVERHEAD};
 use super::*;
@@ -28,10 +29,10 @@ impl Shelf {
     /// What a hub does when an event arrives.
     fn put(&mut self, topic: usize, now: Instant) {
         self.top += 1;
-        let position = Position { epoch: 1, seq: self.top };
+        let place = Place::new(None, Position { epoch: 1, seq: self.top });
         let topic = &self.topics[topic];
         let unlisted = self.retention.change(topic, |ring| {
-            drop(ring.append(position, 0, BLOCK, now));
+            drop(ring.append(place, 0, BLOCK, now));
             let unlisted = if ring.listed.is_none() { ring.oldest() } else { None };
             ring.listed = ring.listed.or(unlisted);
             unlisted

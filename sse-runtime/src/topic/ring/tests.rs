@@ -12,8 +12,12 @@ fn ring(limits: Limits) -> Ring {
     Ring::new(limits, 0)
 }
 
+fn at(seq: u64) -> Place<'static> {
+    Place::new(None, crate::topic::position::Position { epoch: 1, seq })
+}
+
 fn put_at(ring: &mut Ring, seq: u64, key: u64, block: &str, now: Instant) -> usize {
-    ring.append(Position { epoch: 1, seq }, key, block.as_bytes(), now).len()
+    ring.append(at(seq), key, block.as_bytes(), now).len()
 }
 
 /// Appends events with these numbers; each is its own key and data.
@@ -294,7 +298,7 @@ fn everyone_who_waits_is_woken_once_by_the_next_event() {
     assert_eq!(put_at(&mut ring, 2, 0, "data: x\n\n", Instant::now()), 0, "nobody has come again");
     // A token that was used up is as good as none.
     assert!(ring.wait(&mut tokens[0], &wakers[0].1).is_none());
-    let taken = ring.append(Position { epoch: 1, seq: 3 }, 0, b"data: x\n\n", Instant::now());
+    let taken = ring.append(at(3), 0, b"data: x\n\n", Instant::now());
     assert_eq!(taken.len(), 1);
     taken.into_iter().for_each(|(_, waker)| waker.wake());
     assert_eq!(wakers.map(|(count, _)| count.0.load(Ordering::Relaxed)), [1, 0]);
@@ -308,7 +312,7 @@ fn a_task_that_moved_is_woken_where_it_is_now() {
     assert!(ring.wait(&mut token, &before).is_none());
     let replaced = ring.wait(&mut token, &after).expect("the old one is handed out to be dropped");
     assert!(replaced.will_wake(&before));
-    for (_, waker) in ring.append(Position { epoch: 1, seq: 1 }, 0, b"data: x\n\n", Instant::now()) {
+    for (_, waker) in ring.append(at(1), 0, b"data: x\n\n", Instant::now()) {
         waker.wake();
     }
     assert_eq!((old.0.load(Ordering::Relaxed), new.0.load(Ordering::Relaxed)), (0, 1));
@@ -342,7 +346,7 @@ fn the_memory_of_emptied_wakers_is_used_again() {
     for token in &mut tokens {
         assert!(ring.wait(token, &waker).is_none());
     }
-    let mut taken = ring.append(Position { epoch: 1, seq: 1 }, 0, b"data: x\n\n", Instant::now());
+    let mut taken = ring.append(at(1), 0, b"data: x\n\n", Instant::now());
     assert_eq!(taken.len(), 50);
     taken.clear();
     let capacity = taken.capacity();
@@ -362,7 +366,7 @@ fn a_ring_holds_no_more_than_it_says() {
     let mut ring = Ring::new(limits, 0);
     let (mut next, mut held) = (0, 0);
     for seq in 1..2000 {
-        drop(ring.append(Position { epoch: 1, seq }, 0, &[b'x'; 100], Instant::now()));
+        drop(ring.append(at(seq), 0, &[b'x'; 100], Instant::now()));
         drop(ring.read(&mut next, 0));
         // What is left of the arena; where the event itself lies is not even counted.
         held = held.max(ring.tail.capacity());

@@ -1,0 +1,59 @@
+//! The stream of one client that follows a run.
+
+use std::sync::Arc;
+
+use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
+use tokio::sync::watch;
+
+use super::run::{Attached, End, Phase, RunState};
+use crate::error::{Error, SendError};
+use crate::stream::Sse;
+
+/// What the handler of such a stream does.
+pub(crate) async fn attend(client: Sse, run: Arc<RunState>, _attached: Attached) -> Result<(), Box<Response>> {
+    let mut phase = run.phase.subscribe();
+    let first = match begun(&mut phase).await {
+        Some(first) => first,
+        None => {
+            let answer = run.opening().answer.take();
+            // It went to the client that began it.
+            let answer = answer.unwrap_or_else(|| StatusCode::CONFLICT.into_response());
+            // The head is still to be sent, or it is too late for the answer.
+            drop(client.respond(answer));
+            return Ok(());
+        }
+    };
+    if let Some(head) = run.opening().head.take() {
+        client.hidden().shared().set_head(head);
+    }
+    drop(client.set_header("sse-run", run.id.as_str()));
+    let followed = tokio::select! {
+        followed = run.log.follow(&client, first) => followed,
+        end = ended(&mut phase) => {
+            let sent = run.log.follow_until(&client, first, end.last).await;
+            client.hidden().shared().end_with(end.reason);
+            sent
+        }
+    };
+    match followed {
+        Ok(()) | Err(SendError::Closed | SendError::Finished) => Ok(()),
+        Err(error) => Err(Box::new(Error::from(error).into_response())),
+    }
+}
+
+/// Waits until it is known whether there is a run; the number before its first event.
+async fn begun(phase: &mut watch::Receiver<Phase>) -> Option<u64> {
+    match phase.wait_for(|phase| *phase != Phase::Begins).await {
+        Ok(phase) => phase.first(),
+        // The task was dropped with its runtime.
+        Err(_) => None,
+    }
+}
+
+async fn ended(phase: &mut watch::Receiver<Phase>) -> End {
+    match phase.wait_for(|phase| phase.end().is_some()).await.ok().and_then(|phase| phase.end()) {
+        Some(end) => end,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,47 @@
+//! A frame of a stream, taken apart into its events.
+
+use bytes::Bytes;
+
+/// The events of a frame, each with the empty line at its end and without an id; comments are left out.
+///
+/// What is written by the encoder has `\n` as its only line end, and an empty line nowhere but at the end of an event.
+pub(super) fn events(frame: &Bytes) -> impl Iterator<Item = Bytes> {
+    let mut rest = frame.clone();
+    std::iter::from_fn(move || {
+        while rest.starts_with(b":") {
+            let line = memchr::memchr(b'\n', &rest).map_or(rest.len(), |end| end + 1);
+            drop(rest.split_to(line));
+        }
+        let end = memchr::memmem::find(&rest, b"\n\n")? + 2;
+        Some(rest.split_to(end))
+    })
+    .map(|block| without_id(&block))
+}
+
+/// The id would be one of another log: of a topic that the handler follows. The last word's is the runtime's own.
+fn without_id(block: &Bytes) -> Bytes {
+    let end_id = format!("id: {}\n", crate::stream::END_ID);
+    if !block.starts_with(b"id:") || block.starts_with(end_id.as_bytes()) {
+        return block.clone();
+    }
+    let line = memchr::memchr(b'\n', block).map_or(0, |end| end + 1);
+    block.slice(line..)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(frame: &str) -> Vec<String> {
+        let frame = Bytes::copy_from_slice(frame.as_bytes());
+        events(&frame).map(|block| String::from_utf8(block.to_vec()).unwrap()).collect()
+    }
+
+    #[test]
+    fn each_event_is_whole_and_comments_are_none() {
+        assert!(split("").is_empty());
+        assert_eq!(split("data: a\n\nevent: x\ndata: b\ndata:\ndata: c\n\n"), ["data: a\n\n", "event: x\ndata: b\ndata:\ndata: c\n\n"]);
+        assert_eq!(split(": hello\n: you\ndata: a\n\n:\n"), ["data: a\n\n"]);
+        assert_eq!(split("id: 7-1\ndata: a\n\nid: sse-end\nevent: end\ndata: {}\n\n"), ["data: a\n\n", "id: sse-end\nevent: end\ndata: {}\n\n"]);
+    }
+}

@@ -1,0 +1,178 @@
+//! The task of a run: polls the handler as the body of a stream does, and writes its events into the run's log.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+use axum::response::IntoResponse as _;
+use tokio::time::{Instant, sleep};
+
+use super::Runs;
+use super::blocks;
+use super::course::Course;
+use super::run::{End, Phase, RunState};
+use crate::engine::EngineError;
+use crate::stream::{DisconnectReason, Guard, Next, Opened};
+
+/// How long after an error a log is tried again.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// Runs it from its beginning to the end of what is kept of it.
+pub(super) async fn drive(runs: Runs, run: Arc<RunState>) {
+    let keep = Keep { runs: &runs, run: &run };
+    // Whatever may happen, the handler is dropped and its hooks run.
+    let guard = Guard(Arc::clone(&run.stream));
+    let noted = run.stream.shutdown_tokens();
+    if let Some(first) = open(&runs, &run).await {
+        let writer = Writer { runs: &runs, run: &run, first, last: first, written: 0, events: 0, bytes: 0 };
+        writer.run().await;
+    }
+    drop((guard, noted));
+    if run.phase.borrow().end().is_some() {
+        sleep(run.meta.keep).await;
+    }
+    drop(keep);
+}
+
+/// Forgets the run when it is dropped.
+struct Keep<'a> {
+    runs: &'a Runs,
+    run: &'a RunState,
+}
+
+impl Drop for Keep<'_> {
+    fn drop(&mut self) {
+        self.runs.forget(self.run);
+    }
+}
+
+/// Waits for what the handler begins with; the number before its first event, if it is a stream.
+async fn open(runs: &Runs, run: &RunState) -> Option<u64> {
+    let refuse = |answer| {
+        run.opening().answer = Some(answer);
+        run.phase.send_replace(Phase::Refused);
+        None
+    };
+    match unless_ended(run, poll_fn(|cx| run.stream.poll_head(cx))).await {
+        Opened::Response(answer) => return refuse(*answer),
+        Opened::Panicked => return refuse(StatusCode::INTERNAL_SERVER_ERROR.into_response()),
+        Opened::Ended(_) => return refuse(StatusCode::SERVICE_UNAVAILABLE.into_response()),
+        Opened::Stream => {}
+    }
+    run.opening().head = run.stream.take_head();
+    let begun = Course::Begun {
+        route: run.owner.route.to_string(),
+        path: run.owner.path.to_string(),
+        principal: run.owner.principal.as_ref().map(|principal| principal.name().to_owned()),
+        node: runs.node(),
+        keep: u64::try_from(run.meta.keep.as_millis()).unwrap_or(u64::MAX),
+    };
+    match runs.say(run.id, &begun).await {
+        Ok(first) => {
+            run.phase.send_replace(Phase::Runs { first });
+            Some(first)
+        }
+        Err(error) => {
+            tracing::error!(run = %run.id, %error, "a run cannot begin, because its log cannot be written");
+            refuse(StatusCode::SERVICE_UNAVAILABLE.into_response())
+        }
+    }
+}
+
+/// Waits for something of the handler's, and ends the run meanwhile if it is time for that.
+async fn unless_ended<T>(run: &RunState, waited_for: impl Future<Output = T>) -> T {
+    let (mut waited_for, mut overstays) = (pin!(waited_for), pin!(run.overstays()));
+    let mut ended = false;
+    loop {
+        tokio::select! {
+            biased;
+            output = &mut waited_for => return output,
+            reason = &mut overstays, if !ended => {
+                ended = true;
+                run.end(reason);
+            }
+        }
+    }
+}
+
+struct Writer<'a> {
+    runs: &'a Runs,
+    run: &'a RunState,
+    first: u64,
+    last: u64,
+    /// How many events were written: the next one's dedupe key.
+    written: u64,
+    events: u64,
+    bytes: u64,
+}
+
+impl Writer<'_> {
+    async fn run(mut self) {
+        let stream = &self.run.stream;
+        loop {
+            let next = unless_ended(self.run, poll_fn(|cx| stream.poll_body(cx))).await;
+            let (frame, is_last) = match next {
+                Next::Frame(frame) => (frame, false),
+                Next::Last(frame) => (frame, true),
+                Next::Cut => break,
+            };
+            if !self.write(&frame, is_last).await {
+                stream.give_up();
+                break;
+            }
+            if is_last {
+                break;
+            }
+        }
+        let reason = stream.reason().unwrap_or(DisconnectReason::ServerShutdown);
+        let end = End { first: self.first, last: self.last, reason };
+        let said = Course::Ended { last: end.last, reason: reason.as_str().to_owned() };
+        if let Err(error) = self.runs.say(self.run.id, &said).await {
+            tracing::warn!(run = %self.run.id, %error, "other nodes are not told that a run is over");
+        }
+        self.run.phase.send_replace(Phase::Ended(end));
+    }
+
+    /// Writes the events of a frame; whether it could.
+    async fn write(&mut self, frame: &Bytes, is_last: bool) -> bool {
+        let mut blocks: Vec<Bytes> = blocks::events(frame).collect();
+        for block in &blocks {
+            self.events += 1;
+            self.bytes = self.bytes.saturating_add(block.len() as u64);
+        }
+        if self.events > self.run.meta.events || self.bytes > self.run.meta.bytes {
+            self.run.end(DisconnectReason::RunFull);
+            // The last word is said all the same.
+            let last = blocks.pop().filter(|_| is_last);
+            blocks = last.into_iter().collect();
+        }
+        for block in blocks {
+            match self.append(&block).await {
+                Ok(number) => self.last = number,
+                Err(error) => {
+                    tracing::error!(run = %self.run.id, %error, "a run ends, because its log cannot be written");
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// Tries for as long as other nodes believe that this one is there.
+    async fn append(&mut self, block: &[u8]) -> Result<u64, EngineError> {
+        let dedupe = format!("{}:{}", self.run.id, self.written);
+        self.written += 1;
+        let until = Instant::now() + self.runs.lease_time();
+        loop {
+            match self.run.log.append(block, Some(&dedupe)).await {
+                Ok(number) => return Ok(number),
+                // Without keys, to try again might write it twice.
+                Err(error) if Instant::now() >= until || !self.run.log.deduplicates() => return Err(error),
+                Err(_) => sleep(RETRY).await,
+            }
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Handlers that outlive their connections.
+//!
+//! ```text
+//!  request that begins ─▶ RunState ─▶ drive: polls the handler, which sends into a stream that no client reads,
+//!                            │               and writes each event into the run's log, a topic of its own
+//!                            ▼
+//!  any request that names it ─▶ attend: a client's own stream, which follows that log from where the client left off
+//! ```
+//!
+//! | file | what |
+//! |---|---|
+//! | `id`, `owner`, `meta` | which run, whose, and what its route says of it |
+//! | `runs` | all runs of a process |
+//! | `run` | one run: what its handler, its clients and its driver share |
+//! | `drive`, `blocks` | the handler's side |
+//! | `attach` | a client's side |
+//! | `course` | what nodes tell each other |
+
+mod attach;
+mod blocks;
+mod course;
+mod drive;
+mod id;
+mod meta;
+mod owner;
+mod run;
+#[allow(clippy::module_inception)]
+mod runs;
+
+pub(crate) use attach::attend;
+pub use id::RunId;
+pub use meta::RunMeta;
+pub(crate) use owner::Owner;
+pub use owner::Principal;
+pub(crate) use run::RunState;
+pub use run::{Run, RunInfo};
+pub(crate) use runs::Refused;
+pub use runs::Runs;

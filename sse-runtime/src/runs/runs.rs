@@ -1,0 +1,217 @@
+//! The runs of a process, and what they stand on.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tower_layer::Layer;
+
+use super::course::Course;
+use super::drive::drive;
+use super::id::RunId;
+use super::meta::RunMeta;
+use super::owner::Owner;
+use super::run::{Run, RunState};
+use crate::engine::EngineError;
+use crate::lifecycle::{Full, Limit};
+use crate::stream::Shared;
+use crate::topic::{Hub, Log};
+
+/// The runs of the routes below: a layer that says where their events are kept, and lists and ends them.
+///
+/// Without it, a route with the option `run` keeps its runs in memory, for itself. With a hub on an engine that other nodes
+/// share, a client may come back to any of them.
+///
+/// ```
+/// use sse_runtime::{Hub, Result, Runs, Sse, routes, sse_route};
+///
+/// #[sse_route("/chat", methods = ["POST"], run = "15m")]
+/// async fn chat(sse: Sse) -> Result<()> {
+///     for word in ["It", "goes", "on", "without", "you"] {
+///         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+///         sse.send(word).await?;
+///     }
+///     Ok(())
+/// }
+///
+/// let runs = Runs::in_memory().per_principal(3);
+/// let app: axum::Router = routes![chat].layer(runs.clone());
+/// for run in runs.list() {
+///     println!("{:?}", run.info());
+///     run.cancel();
+/// }
+/// # let _ = app;
+/// ```
+///
+/// What a hub keeps of a topic is what it keeps of a run: a hub of your own should keep as many events of one topic as a run
+/// may have (100,000, and 16 MiB).
+#[derive(Clone)]
+#[must_use = "it keeps the runs of the routes that it is a layer of"]
+pub struct Runs(Arc<Inner>);
+
+struct Inner {
+    hub: Hub,
+    node: u64,
+    per_principal: Option<usize>,
+    lease: Duration,
+    table: Mutex<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    runs: HashMap<RunId, Arc<RunState>>,
+    /// By the keys that clients gave their requests.
+    by_key: HashMap<(Owner, Box<str>), RunId>,
+}
+
+impl Runs {
+    /// Runs whose events this process keeps in its memory: of each, all.
+    pub fn in_memory() -> Self {
+        let hub = Hub::in_memory().topic_events(usize::MAX).topic_bytes(usize::MAX).build();
+        Self::on(hub)
+    }
+
+    /// Runs whose events this hub keeps.
+    pub fn on(hub: Hub) -> Self {
+        Self::with(hub, None, Duration::from_secs(15))
+    }
+
+    fn with(hub: Hub, per_principal: Option<usize>, lease: Duration) -> Self {
+        Self(Arc::new(Inner {
+            hub,
+            node: fastrand::u64(..),
+            per_principal,
+            lease,
+            table: Mutex::default(),
+        }))
+    }
+
+    /// At most so many runs of one [`Principal`](crate::Principal) at a time, in this process. Who has as many is answered 503
+    /// with `Retry-After`, as by [`Admission`](crate::Admission).
+    pub fn per_principal(self, runs: usize) -> Self {
+        Self::with(self.0.hub.clone(), Some(runs), self.0.lease)
+    }
+
+    /// How long other nodes wait for a sign of life of the one that has a run, before they tell its clients that it is lost.
+    /// 15 s by default.
+    pub fn lease(self, lease: Duration) -> Self {
+        Self::with(self.0.hub.clone(), self.0.per_principal, lease)
+    }
+
+    /// All runs of this process: those that go on, and those that are over and can still be replayed.
+    #[must_use]
+    pub fn list(&self) -> Vec<Run> {
+        self.table().runs.values().map(|run| Run(Arc::clone(run))).collect()
+    }
+
+    /// The run of this id, if this process has it.
+    #[must_use]
+    pub fn get(&self, id: RunId) -> Option<Run> {
+        self.table().runs.get(&id).map(|run| Run(Arc::clone(run)))
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn node(&self) -> u64 {
+        self.0.node
+    }
+
+    pub(super) fn lease_time(&self) -> Duration {
+        self.0.lease
+    }
+
+    pub(super) fn hub(&self) -> &Hub {
+        &self.0.hub
+    }
+
+    /// Tells all nodes something of a run; the number of that.
+    pub(super) async fn say(&self, id: RunId, course: &Course) -> Result<u64, EngineError> {
+        Log::new(&self.0.hub, &id.course()).append(&course.block(), None).await
+    }
+
+    /// The run that such a request has begun already.
+    pub(crate) fn joined(&self, owner: &Owner, key: &str) -> Option<Arc<RunState>> {
+        let table = self.table();
+        let id = table.by_key.get(&(owner.clone(), key.into()))?;
+        table.runs.get(id).cloned()
+    }
+
+    /// Begins one, unless there are too many.
+    pub(crate) fn begin(
+        &self,
+        meta: &'static RunMeta,
+        owner: Owner,
+        key: Option<&str>,
+        stream: Arc<Shared>,
+    ) -> Result<Arc<RunState>, Refused> {
+        let id = RunId::fresh().map_err(|error| Refused::Random(error))?;
+        let log = Log::new(&self.0.hub, &id.events());
+        let run = {
+            let mut table = self.table();
+            let going = |run: &&Arc<RunState>| run.phase.borrow().end().is_none();
+            let full = |limit| Err(Refused::Full(Full { limit, retry: Duration::from_secs(5) }));
+            if let Some(most) = meta.most {
+                let of_route = |run: &&Arc<RunState>| std::ptr::eq(run.meta, meta);
+                if table.runs.values().filter(going).filter(of_route).count() >= most {
+                    return full(Limit::Runs);
+                }
+            }
+            if let (Some(most), Some(principal)) = (self.0.per_principal, &owner.principal) {
+                let of_principal = |run: &&Arc<RunState>| run.owner.principal.as_ref() == Some(principal);
+                if table.runs.values().filter(going).filter(of_principal).count() >= most {
+                    return full(Limit::PrincipalRuns);
+                }
+            }
+            if let Some(key) = key {
+                table.by_key.insert((owner.clone(), key.into()), id);
+            }
+            let run = RunState::new(id, owner, meta, stream, log);
+            table.runs.insert(id, Arc::clone(&run));
+            run
+        };
+        drop(tokio::spawn(drive(self.clone(), Arc::clone(&run))));
+        Ok(run)
+    }
+
+    /// The run of this id, if it is this owner's.
+    pub(crate) fn find(&self, id: RunId, owner: &Owner) -> Option<Arc<RunState>> {
+        self.table().runs.get(&id).filter(|run| run.owner == *owner).cloned()
+    }
+
+    /// It can not be replayed any more.
+    pub(super) fn forget(&self, run: &RunState) {
+        let removed = {
+            let mut table = self.table();
+            table.by_key.retain(|_, id| *id != run.id);
+            table.runs.remove(&run.id)
+        };
+        run.log.forget();
+        Log::new(&self.0.hub, &run.id.course()).forget();
+        drop(removed);
+    }
+}
+
+/// Why no run could begin.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    Full(Full),
+    Random(getrandom::Error),
+}
+
+impl fmt::Debug for Runs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runs").field("hub", &self.0.hub).field("runs", &self.table().runs.len()).finish()
+    }
+}
+
+/// Gives the routes below their runs.
+impl<S> Layer<S> for Runs {
+    type Service = axum::middleware::AddExtension<S, Self>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        axum::Extension(self.clone()).layer(inner)
+    }
+}
