@@ -17,8 +17,9 @@ use super::arguments::{HeadArguments, LastArgument, Params, Rejection, Stream};
 use super::full::refuse_full;
 use super::respond::{self, Ask, Respond};
 use super::{Call, Route, within_limit};
+use crate::engine::EngineError;
 use crate::lifecycle::Mounted;
-use crate::runs::{Owner, Refused, RunId, RunMeta, RunState, Runs, attend};
+use crate::runs::{Attached, Elsewhere, Owner, RunId, RunMeta, RunState, Runs, attend};
 use crate::stream::{Asked, HandlerFuture, Meta, Shared, Sse};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -138,41 +139,64 @@ impl<Head, Last, M: 'static> RunEndpoint<Head, Last, M> {
             (head, last, params)
         };
         let found = match named {
-            Named::New => key.as_deref().and_then(|key| runs.joined(&owner, key)),
-            Named::Run(id) => Some(runs.find(id, &owner).ok_or_else(unknown)?),
+            Named::New => key.as_deref().and_then(|key| runs.joined(&owner, key)).map(Found::Here),
+            Named::Run(id) => Some(Found::by_id(&runs, id, &owner, false).await?),
             Named::Unknown => return Err(unknown()),
         };
         if method == Method::DELETE {
-            return Err(found.map_or_else(unknown, |run| cancel(&run)));
+            return Err(match found {
+                Some(found) => found.cancel().await?,
+                None => unknown(),
+            });
         }
         let Some(Ask { head_only, arrival }) = ask.as_mut() else { return Err(unknown()) };
         if *head_only {
             return Err(Rejection::new(respond::head_only()));
         }
-        if let Some(run) = &found {
-            if arrival.asked.id().is_some_and(|id| run.has_been_seen(id)) {
-                // All of it: 204 is what makes an EventSource stop.
-                return Err(Rejection::new(StatusCode::NO_CONTENT.into_response()));
-            }
+        if found.as_ref().is_some_and(|run| arrival.asked.id().is_some_and(|id| run.has_been_seen(id))) {
+            // All of it: 204 is what makes an EventSource stop.
+            return Err(Rejection::new(StatusCode::NO_CONTENT.into_response()));
         }
         let run = match (found, last) {
             (Some(run), _) => run,
             (None, Some(last)) => {
                 // What a client has seen of something else is not to be looked for in this.
                 arrival.asked = Asked::Nothing;
-                let stream = Shared::new(&self.run.stream, arrival.of_a_run());
-                let handler: HandlerFuture = (self.call)(Stream(Arc::clone(&stream)), &params, head, last)?;
-                stream.start(handler);
-                let begun = runs.begin(self.run, owner, key.as_deref(), Arc::clone(&stream));
-                begun.map_err(|refused| self.refuse(refused, &stream))?
+                let id = RunId::fresh().map_err(|error| no_random_numbers(&error))?;
+                let first = match key.as_deref().filter(|_| runs.hub().is_shared()) {
+                    Some(key) => {
+                        runs.claim(&owner, key, id, self.run).await.map_err(|error| unreadable(&error))?
+                    }
+                    None => None,
+                };
+                match first {
+                    Some(first) => Found::by_id(&runs, first, &owner, true).await?,
+                    None => {
+                        let stream = Shared::new(&self.run.stream, arrival.of_a_run());
+                        let handler: HandlerFuture =
+                            (self.call)(Stream(Arc::clone(&stream)), &params, head, last)?;
+                        stream.start(handler);
+                        let begun = runs.begin(id, self.run, owner, key.as_deref(), Arc::clone(&stream));
+                        Found::Here(begun.map_err(|full| {
+                            stream.give_up();
+                            refuse_full(&self.mounted, &full)
+                        })?)
+                    }
+                }
             }
             (None, None) => return Err(unknown()),
         };
         let Some(Ask { arrival, .. }) = ask else { return Err(unknown()) };
         let shared = Shared::new(meta, arrival);
         let client: Sse = Sse::new(Arc::clone(&shared) as _);
-        let attached = run.attach_client(&client);
-        Ok(respond::respond(shared, Box::pin(attend(client, run, attached))))
+        let handler: HandlerFuture = match run {
+            Found::Here(run) => {
+                let attached: Attached = run.attach_client(&client);
+                Box::pin(attend(client, run, attached))
+            }
+            Found::Elsewhere(run) => Box::pin(run.attend(client)),
+        };
+        Ok(respond::respond(shared, handler))
     }
 
     fn begins(&self, method: &Method) -> bool {
@@ -187,27 +211,57 @@ impl<Head, Last, M: 'static> RunEndpoint<Head, Last, M> {
         let text = "name the run: ?run=<its id>, or Last-Event-ID";
         Rejection::new((StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "POST")], text).into_response())
     }
+}
 
-    fn refuse(&self, refused: Refused, stream: &Arc<Shared>) -> Rejection {
-        stream.give_up();
-        match refused {
-            Refused::Full(full) => refuse_full(&self.mounted, &full),
-            Refused::Random(error) => {
-                tracing::error!(%error, "a run cannot begin, because the system has no random numbers");
-                Rejection::new(StatusCode::INTERNAL_SERVER_ERROR.into_response())
-            }
+/// A run that a request is about.
+enum Found {
+    Here(Arc<RunState>),
+    Elsewhere(Box<Elsewhere>),
+}
+
+impl Found {
+    async fn by_id(runs: &Runs, id: RunId, owner: &Owner, waits: bool) -> Result<Self, Rejection> {
+        if runs.get(id).is_some() {
+            return runs.find(id, owner).map(Self::Here).ok_or_else(unknown);
+        }
+        if !runs.hub().is_shared() {
+            return Err(unknown());
+        }
+        let found = Elsewhere::find(runs, id, owner, waits).await.map_err(|error| unreadable(&error))?;
+        found.map(|found| Self::Elsewhere(Box::new(found))).ok_or_else(unknown)
+    }
+
+    fn has_been_seen(&self, id: &str) -> bool {
+        match self {
+            Self::Here(run) => run.has_been_seen(id),
+            Self::Elsewhere(run) => run.has_been_seen(id),
         }
     }
+
+    /// Ends it, and answers.
+    async fn cancel(self) -> Result<Rejection, Rejection> {
+        match self {
+            Self::Here(run) => drop(run.cancel()),
+            Self::Elsewhere(run) => run.cancel().await.map_err(|error| unreadable(&error))?,
+        }
+        Ok(Rejection::new(StatusCode::NO_CONTENT.into_response()))
+    }
+}
+
+fn no_random_numbers(error: &getrandom::Error) -> Rejection {
+    tracing::error!(%error, "a run cannot begin, because the system has no random numbers");
+    Rejection::new(StatusCode::INTERNAL_SERVER_ERROR.into_response())
+}
+
+/// The log cannot be asked now.
+fn unreadable(error: &EngineError) -> Rejection {
+    tracing::error!(%error, "a run cannot be looked for");
+    Rejection::new(StatusCode::SERVICE_UNAVAILABLE.into_response())
 }
 
 /// The same for a run that is over, one of somebody else, and a guess.
 fn unknown() -> Rejection {
     Rejection::new((StatusCode::NOT_FOUND, "no such run").into_response())
-}
-
-fn cancel(run: &Arc<RunState>) -> Rejection {
-    run.cancel();
-    Rejection::new(StatusCode::NO_CONTENT.into_response())
 }
 
 fn key(request: &Request) -> Result<Option<String>, Rejection> {

@@ -11,7 +11,11 @@ use crate::error::{Error, SendError};
 use crate::stream::Sse;
 
 /// What the handler of such a stream does.
-pub(crate) async fn attend(client: Sse, run: Arc<RunState>, _attached: Attached) -> Result<(), Box<Response>> {
+pub(crate) async fn attend(
+    client: Sse,
+    run: Arc<RunState>,
+    _attached: Attached,
+) -> Result<(), Box<Response>> {
     let mut phase = run.phase.subscribe();
     let first = match begun(&mut phase).await {
         Some(first) => first,
@@ -36,6 +40,10 @@ pub(crate) async fn attend(client: Sse, run: Arc<RunState>, _attached: Attached)
             sent
         }
     };
+    outcome(followed)
+}
+
+pub(super) fn outcome(followed: Result<(), SendError>) -> Result<(), Box<Response>> {
     match followed {
         Ok(()) | Err(SendError::Closed | SendError::Finished) => Ok(()),
         Err(error) => Err(Box::new(Error::from(error).into_response())),

@@ -40,8 +40,14 @@ mod tests {
     #[test]
     fn each_event_is_whole_and_comments_are_none() {
         assert!(split("").is_empty());
-        assert_eq!(split("data: a\n\nevent: x\ndata: b\ndata:\ndata: c\n\n"), ["data: a\n\n", "event: x\ndata: b\ndata:\ndata: c\n\n"]);
+        assert_eq!(
+            split("data: a\n\nevent: x\ndata: b\ndata:\ndata: c\n\n"),
+            ["data: a\n\n", "event: x\ndata: b\ndata:\ndata: c\n\n"]
+        );
         assert_eq!(split(": hello\n: you\ndata: a\n\n:\n"), ["data: a\n\n"]);
-        assert_eq!(split("id: 7-1\ndata: a\n\nid: sse-end\nevent: end\ndata: {}\n\n"), ["data: a\n\n", "id: sse-end\nevent: end\ndata: {}\n\n"]);
+        assert_eq!(
+            split("id: 7-1\ndata: a\n\nid: sse-end\nevent: end\ndata: {}\n\n"),
+            ["data: a\n\n", "id: sse-end\nevent: end\ndata: {}\n\n"]
+        );
     }
 }

@@ -8,8 +8,8 @@ use serde_json::Value;
 pub(super) enum Course {
     /// A node has it; its events have numbers above this record's.
     Begun { route: String, path: String, principal: Option<String>, node: u64, keep: u64 },
-    /// It is over; nothing has a higher number than `last`.
-    Ended { last: u64, reason: String },
+    /// It is over, since then; nothing has a higher number than `last`.
+    Ended { last: u64, reason: String, at: u64 },
     /// Somebody follows it at another node.
     Attached,
     /// Somebody wants it to end.
@@ -37,7 +37,7 @@ impl Course {
                 node: number("node")?,
                 keep: number("keep")?,
             },
-            "ended" => Self::Ended { last: number("last")?, reason: text("reason")? },
+            "ended" => Self::Ended { last: number("last")?, reason: text("reason")?, at: number("at")? },
             "attached" => Self::Attached,
             "cancelled" => Self::Cancelled,
             _ => return None,
@@ -58,10 +58,11 @@ impl Serialize for Course {
                 map.serialize_entry("node", node)?;
                 map.serialize_entry("keep", keep)?;
             }
-            Self::Ended { last, reason } => {
+            Self::Ended { last, reason, at } => {
                 map.serialize_entry("is", "ended")?;
                 map.serialize_entry("last", last)?;
                 map.serialize_entry("reason", reason)?;
+                map.serialize_entry("at", at)?;
             }
             Self::Attached => map.serialize_entry("is", "attached")?,
             Self::Cancelled => map.serialize_entry("is", "cancelled")?,
@@ -91,13 +92,14 @@ mod tests {
                 node: 0,
                 keep: 0,
             },
-            Course::Ended { last: u64::MAX, reason: "Completed".to_owned() },
+            Course::Ended { last: u64::MAX, reason: "Completed".to_owned(), at: 7 },
             Course::Attached,
             Course::Cancelled,
         ] {
             assert_eq!(Course::read(&course.block()), Some(course));
         }
-        for block in ["", "data: {}\n\n", "data: {\"is\":\"other\"}\n\n", "data: {\"is\":\"ended\"}\n\n", "x"] {
+        for block in ["", "data: {}\n\n", "data: {\"is\":\"other\"}\n\n", "data: {\"is\":\"ended\"}\n\n", "x"]
+        {
             assert_eq!(Course::read(block.as_bytes()), None, "{block}");
         }
     }

@@ -5,14 +5,16 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::response::IntoResponse as _;
 use bytes::Bytes;
 use http::StatusCode;
-use axum::response::IntoResponse as _;
 use tokio::time::{Instant, sleep};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::Runs;
 use super::blocks;
 use super::course::Course;
+use super::elsewhere::{hear, milliseconds, now};
 use super::run::{End, Phase, RunState};
 use crate::engine::EngineError;
 use crate::stream::{DisconnectReason, Guard, Next, Opened};
@@ -26,11 +28,15 @@ pub(super) async fn drive(runs: Runs, run: Arc<RunState>) {
     // Whatever may happen, the handler is dropped and its hooks run.
     let guard = Guard(Arc::clone(&run.stream));
     let noted = run.stream.shutdown_tokens();
+    let heard = runs
+        .hub()
+        .is_shared()
+        .then(|| AbortOnDropHandle::new(tokio::spawn(hear(runs.clone(), Arc::clone(&run)))));
     if let Some(first) = open(&runs, &run).await {
         let writer = Writer { runs: &runs, run: &run, first, last: first, written: 0, events: 0, bytes: 0 };
         writer.run().await;
     }
-    drop((guard, noted));
+    drop((guard, heard, noted));
     if run.phase.borrow().end().is_some() {
         sleep(run.meta.keep).await;
     }
@@ -68,7 +74,7 @@ async fn open(runs: &Runs, run: &RunState) -> Option<u64> {
         path: run.owner.path.to_string(),
         principal: run.owner.principal.as_ref().map(|principal| principal.name().to_owned()),
         node: runs.node(),
-        keep: u64::try_from(run.meta.keep.as_millis()).unwrap_or(u64::MAX),
+        keep: milliseconds(run.meta.keep),
     };
     match runs.say(run.id, &begun).await {
         Ok(first) => {
@@ -129,7 +135,7 @@ impl Writer<'_> {
         }
         let reason = stream.reason().unwrap_or(DisconnectReason::ServerShutdown);
         let end = End { first: self.first, last: self.last, reason };
-        let said = Course::Ended { last: end.last, reason: reason.as_str().to_owned() };
+        let said = Course::Ended { last: end.last, reason: reason.as_str().to_owned(), at: now() };
         if let Err(error) = self.runs.say(self.run.id, &said).await {
             tracing::warn!(run = %self.run.id, %error, "other nodes are not told that a run is over");
         }

@@ -82,7 +82,14 @@ mod tests {
         for id in ids {
             assert_eq!(RunId::parse(id.as_str()), Some(id));
         }
-        for text in ["", "abc", "abcdefghijkmnpqrstuvwxyz2", "abcdefghijkmnpqrstuvwxyz234", "ABCDEFGHIJKMNPQRSTUVWXYZ23", "abcdefghijkmnpqrstuvwxyz2\u{e9}"] {
+        for text in [
+            "",
+            "abc",
+            "abcdefghijkmnpqrstuvwxyz2",
+            "abcdefghijkmnpqrstuvwxyz234",
+            "ABCDEFGHIJKMNPQRSTUVWXYZ23",
+            "abcdefghijkmnpqrstuvwxyz2\u{e9}",
+        ] {
             assert_eq!(RunId::parse(text), None, "{text}");
         }
     }

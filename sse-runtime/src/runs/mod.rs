@@ -14,12 +14,13 @@
 //! | `run` | one run: what its handler, its clients and its driver share |
 //! | `drive`, `blocks` | the handler's side |
 //! | `attach` | a client's side |
-//! | `course` | what nodes tell each other |
+//! | `course`, `elsewhere` | what nodes tell each other, and runs of others |
 
 mod attach;
 mod blocks;
 mod course;
 mod drive;
+mod elsewhere;
 mod id;
 mod meta;
 mod owner;
@@ -28,11 +29,11 @@ mod run;
 mod runs;
 
 pub(crate) use attach::attend;
+pub(crate) use elsewhere::Elsewhere;
 pub use id::RunId;
 pub use meta::RunMeta;
 pub(crate) use owner::Owner;
 pub use owner::Principal;
-pub(crate) use run::RunState;
+pub(crate) use run::{Attached, RunState};
 pub use run::{Run, RunInfo};
-pub(crate) use runs::Refused;
 pub use runs::Runs;

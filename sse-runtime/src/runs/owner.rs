@@ -47,6 +47,19 @@ pub(crate) struct Owner {
 }
 
 impl Owner {
+    pub(super) fn is(&self, route: &str, path: &str, principal: Option<&str>) -> bool {
+        *self.route == *route
+            && *self.path == *path
+            && self.principal.as_ref().map(Principal::name) == principal
+    }
+
+    /// The topic in which nodes claim a key of theirs.
+    pub(super) fn claims(&self, key: &str) -> String {
+        let principal = self.principal.as_ref().map(Principal::name);
+        // Debug, so that no two are written alike.
+        format!("sse-run-key:{:?} {:?} {principal:?} {key:?}", self.route, self.path)
+    }
+
     pub(crate) fn of(route: &str, request: &Request) -> Self {
         Self {
             route: route.into(),

@@ -51,7 +51,9 @@ pub(super) enum Phase {
     /// It was answered by an HTTP response, and there is no run.
     Refused,
     /// Its events have numbers above this one.
-    Runs { first: u64 },
+    Runs {
+        first: u64,
+    },
     Ended(End),
 }
 
@@ -291,7 +293,10 @@ impl Run {
 
 impl fmt::Debug for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Run").field("id", &self.0.id).field("phase", &*self.0.phase.borrow()).finish_non_exhaustive()
+        f.debug_struct("Run")
+            .field("id", &self.0.id)
+            .field("phase", &*self.0.phase.borrow())
+            .finish_non_exhaustive()
     }
 }
 

@@ -9,6 +9,7 @@ use tower_layer::Layer;
 
 use super::course::Course;
 use super::drive::drive;
+use super::elsewhere::{give_signs, milliseconds, now};
 use super::id::RunId;
 use super::meta::RunMeta;
 use super::owner::Owner;
@@ -16,7 +17,7 @@ use super::run::{Run, RunState};
 use crate::engine::EngineError;
 use crate::lifecycle::{Full, Limit};
 use crate::stream::Shared;
-use crate::topic::{Hub, Log};
+use crate::topic::{Hub, Log, ReadError};
 
 /// The runs of the routes below: a layer that says where their events are kept, and lists and ends them.
 ///
@@ -63,6 +64,8 @@ struct Table {
     runs: HashMap<RunId, Arc<RunState>>,
     /// By the keys that clients gave their requests.
     by_key: HashMap<(Owner, Box<str>), RunId>,
+    /// A task says that this node is there.
+    gives_signs: bool,
 }
 
 impl Runs {
@@ -78,13 +81,7 @@ impl Runs {
     }
 
     fn with(hub: Hub, per_principal: Option<usize>, lease: Duration) -> Self {
-        Self(Arc::new(Inner {
-            hub,
-            node: fastrand::u64(..),
-            per_principal,
-            lease,
-            table: Mutex::default(),
-        }))
+        Self(Arc::new(Inner { hub, node: fastrand::u64(..), per_principal, lease, table: Mutex::default() }))
     }
 
     /// At most so many runs of one [`Principal`](crate::Principal) at a time, in this process. Who has as many is answered 503
@@ -123,7 +120,7 @@ impl Runs {
         self.0.lease
     }
 
-    pub(super) fn hub(&self) -> &Hub {
+    pub(crate) fn hub(&self) -> &Hub {
         &self.0.hub
     }
 
@@ -142,17 +139,17 @@ impl Runs {
     /// Begins one, unless there are too many.
     pub(crate) fn begin(
         &self,
+        id: RunId,
         meta: &'static RunMeta,
         owner: Owner,
         key: Option<&str>,
         stream: Arc<Shared>,
-    ) -> Result<Arc<RunState>, Refused> {
-        let id = RunId::fresh().map_err(|error| Refused::Random(error))?;
+    ) -> Result<Arc<RunState>, Full> {
         let log = Log::new(&self.0.hub, &id.events());
         let run = {
             let mut table = self.table();
             let going = |run: &&Arc<RunState>| run.phase.borrow().end().is_none();
-            let full = |limit| Err(Refused::Full(Full { limit, retry: Duration::from_secs(5) }));
+            let full = |limit| Err(Full { limit, retry: Duration::from_secs(5) });
             if let Some(most) = meta.most {
                 let of_route = |run: &&Arc<RunState>| std::ptr::eq(run.meta, meta);
                 if table.runs.values().filter(going).filter(of_route).count() >= most {
@@ -172,8 +169,45 @@ impl Runs {
             table.runs.insert(id, Arc::clone(&run));
             run
         };
+        if self.0.hub.is_shared() && !std::mem::replace(&mut self.table().gives_signs, true) {
+            drop(tokio::spawn(give_signs(self.clone())));
+        }
         drop(tokio::spawn(drive(self.clone(), Arc::clone(&run))));
         Ok(run)
+    }
+
+    /// Whether other nodes may ask for this one. If not, nobody says any more that it is there.
+    pub(super) fn is_needed(&self) -> bool {
+        let mut table = self.table();
+        table.gives_signs = table.runs.values().any(|run| run.phase.borrow().end().is_none());
+        table.gives_signs
+    }
+
+    /// Claims a key for a run that is about to begin: the one that has it, if that is another one.
+    pub(crate) async fn claim(
+        &self,
+        owner: &Owner,
+        key: &str,
+        id: RunId,
+        meta: &RunMeta,
+    ) -> Result<Option<RunId>, EngineError> {
+        let log = Log::new(&self.0.hub, &owner.claims(key));
+        let until = now().saturating_add(milliseconds(meta.time)).saturating_add(milliseconds(meta.keep));
+        log.append(format!("data: {id} {until}\n\n").as_bytes(), None).await?;
+        let entries = match log.read(0).await?.until_now().await {
+            Ok(entries) => entries,
+            // So many have claimed it that the first of them is forgotten.
+            Err(ReadError::Evicted) => return Ok(None),
+            Err(ReadError::Engine(error)) => return Err(error),
+        };
+        let claims = entries.iter().filter_map(|entry| {
+            let (id, until) =
+                std::str::from_utf8(&entry.block).ok()?.strip_prefix("data: ")?.trim_end().split_once(' ')?;
+            Some((RunId::parse(id)?, until.parse::<u64>().ok()?))
+        });
+        // The log puts them into one order, which is the same for all nodes.
+        let first = claims.into_iter().find(|&(_, until)| until > now()).map(|(first, _)| first);
+        Ok(first.filter(|&first| first != id))
     }
 
     /// The run of this id, if it is this owner's.
@@ -192,13 +226,6 @@ impl Runs {
         Log::new(&self.0.hub, &run.id.course()).forget();
         drop(removed);
     }
-}
-
-/// Why no run could begin.
-#[derive(Debug)]
-pub(crate) enum Refused {
-    Full(Full),
-    Random(getrandom::Error),
 }
 
 impl fmt::Debug for Runs {

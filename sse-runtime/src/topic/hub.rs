@@ -127,6 +127,11 @@ impl Hub {
         self.0.counters.stats(topics, subscribers, self.0.retention.held(), self.0.reads.counts())
     }
 
+    /// Whether the engine may have other hubs on it, or have them later.
+    pub(crate) fn is_shared(&self) -> bool {
+        !self.0.in_process
+    }
+
     /// Whether the engine works: for a readiness check, or a page that says so. An engine that cannot reach its server
     /// tries again by itself.
     #[must_use]

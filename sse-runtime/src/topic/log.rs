@@ -39,7 +39,11 @@ impl Log {
     /// Lets go of what this process holds of it.
     pub(crate) fn forget(&self) {
         let hub = &self.0.hub.0;
-        hub.retention.change(&self.0.state, |ring| while ring.oldest().is_some() { ring.evict_one() });
+        hub.retention.change(&self.0.state, |ring| {
+            while ring.oldest().is_some() {
+                ring.evict_one()
+            }
+        });
     }
 
     /// Sends what is appended after a number, or after what the stream's client has seen, until the stream is over.
@@ -65,6 +69,12 @@ impl Log {
     /// Reads what was appended after a number.
     pub(crate) async fn read(&self, after: u64) -> Result<Records, EngineError> {
         Records::open(self.0.hub.clone(), self.0.state.clone(), after).await
+    }
+
+    /// Reads what is appended from now on.
+    pub(crate) async fn read_on(&self) -> Result<Records, EngineError> {
+        let now = self.0.hub.0.arrived();
+        self.read(now).await
     }
 
     /// The number of a position in this log that a client names; none if it is none of this log.

@@ -26,9 +26,9 @@ mod follow;
 mod follower;
 mod handle;
 mod hub;
-mod log;
 #[cfg(feature = "inspector")]
 mod listing;
+mod log;
 pub(crate) mod place;
 mod position;
 mod publishing;
@@ -46,8 +46,8 @@ mod words;
 
 pub use follow::{Follow, FollowError};
 pub use handle::Topic;
-pub(crate) use log::Log;
 pub use hub::Hub;
+pub(crate) use log::Log;
 pub use publishing::{PublishError, Publishing};
 pub(crate) use records::{ReadError, Records};
 pub use resume::ResetReason;

@@ -98,7 +98,8 @@ impl Records {
             Page::Evicted => return Err(ReadError::Evicted),
             Page::Records(records) => {
                 self.seen = records.last().map_or(until, |last| last.seq).max(self.seen);
-                let entries = records.into_iter().map(|stored| Entry { seq: stored.seq, block: stored.block });
+                let entries =
+                    records.into_iter().map(|stored| Entry { seq: stored.seq, block: stored.block });
                 self.found.extend(entries);
             }
         }

@@ -82,7 +82,12 @@ fn an_event_between_the_look_and_the_waiting_is_not_missed() {
             while Arc::strong_count(&count) < held_before + 2 {
                 std::thread::yield_now();
             }
-            let wakers = ring.append(Place::new(None, Position { epoch: 1, seq: 1 }), 0, b"data: x\n\n", Instant::now());
+            let wakers = ring.append(
+                Place::new(None, Position { epoch: 1, seq: 1 }),
+                0,
+                b"data: x\n\n",
+                Instant::now(),
+            );
             topics[1].set_newest(1);
             hub.0.note_arrived(1);
             drop(ring);

@@ -1,0 +1,236 @@
+//! A run that another node has, or had: what the log says of it, and a client that follows it from here.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use axum::response::{IntoResponse as _, Response};
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use tokio::time::{Instant, interval, timeout};
+
+use super::attach::outcome;
+use super::course::Course;
+use super::id::RunId;
+use super::owner::Owner;
+use super::runs::Runs;
+use crate::engine::EngineError;
+use crate::error::Error;
+use crate::stream::{DisconnectReason, END_ID, Sse};
+use crate::topic::{Log, ReadError, Records};
+use crate::wire::{EventError, EventWriter, SseEvent};
+
+/// The last event of a run whose node is gone.
+pub(crate) const LOST: &str = "run-lost";
+
+/// Such a run.
+pub(crate) struct Elsewhere {
+    runs: Runs,
+    id: RunId,
+    log: Log,
+    course: Records,
+    /// The number before its first event.
+    first: u64,
+    node: u64,
+    end: Option<Ending>,
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug)]
+struct Ending {
+    last: u64,
+    is_whole: bool,
+}
+
+impl Ending {
+    fn new(last: u64, reason: &str) -> Self {
+        Self { last, is_whole: reason == DisconnectReason::Completed.as_str() }
+    }
+}
+
+/// What becomes of it.
+enum Turn {
+    Ended(Ending),
+    /// Its node has given no sign of life for too long.
+    Lost,
+    Unreadable(ReadError),
+}
+
+impl Elsewhere {
+    /// Looks for the run in the log; none if it is not there, or not this owner's. `waits`, if it is known that there will
+    /// be one.
+    pub(crate) async fn find(
+        runs: &Runs,
+        id: RunId,
+        owner: &Owner,
+        waits: bool,
+    ) -> Result<Option<Self>, EngineError> {
+        let mut course = Log::new(runs.hub(), &id.course()).read(0).await?;
+        let mut entries = match course.until_now().await {
+            Ok(entries) => entries,
+            // It has been too long ago.
+            Err(ReadError::Evicted) => return Ok(None),
+            Err(ReadError::Engine(error)) => return Err(error),
+        };
+        if entries.is_empty() && waits {
+            match timeout(runs.lease_time(), course.next()).await {
+                Ok(Ok(entry)) => entries.push(entry),
+                Ok(Err(ReadError::Engine(error))) => return Err(error),
+                Ok(Err(ReadError::Evicted)) | Err(_) => {}
+            }
+        }
+        let mut read = entries.iter().map(|entry| (entry.seq, Course::read(&entry.block)));
+        let Some((first, Some(Course::Begun { route, path, principal, node, keep }))) = read.next() else {
+            return Ok(None);
+        };
+        if !owner.is(&route, &path, principal.as_deref()) {
+            return Ok(None);
+        }
+        let end = read.find_map(|(_, course)| match course {
+            Some(Course::Ended { last, reason, at }) => Some((Ending::new(last, &reason), at)),
+            _ => None,
+        });
+        if end.is_some_and(|(_, at)| now() > at.saturating_add(keep)) {
+            return Ok(None);
+        }
+        let log = Log::new(runs.hub(), &id.events());
+        let end = end.map(|(end, _)| end);
+        Ok(Some(Self { runs: runs.clone(), id, log, course, first, node, end }))
+    }
+
+    /// Whether a client that has seen this id has seen all there is.
+    pub(crate) fn has_been_seen(&self, id: &str) -> bool {
+        self.end.is_some_and(|end| self.log.number_of(id).is_some_and(|seen| seen >= end.last))
+    }
+
+    /// Asks its node to end it.
+    pub(crate) async fn cancel(&self) -> Result<(), EngineError> {
+        self.runs.say(self.id, &Course::Cancelled).await.map(drop)
+    }
+
+    /// What the handler of a stream does whose client follows it.
+    pub(crate) async fn attend(mut self, client: Sse) -> Result<(), Box<Response>> {
+        drop(client.set_header("sse-run", self.id.as_str()));
+        let (log, first) = (self.log.clone(), self.first);
+        let turn = tokio::select! {
+            followed = log.follow(&client, first) => return outcome(followed),
+            turn = self.turn() => turn,
+        };
+        match turn {
+            Turn::Ended(end) => {
+                let sent = log.follow_until(&client, first, end.last).await;
+                let reason =
+                    if end.is_whole { DisconnectReason::Completed } else { DisconnectReason::HandlerError };
+                client.hidden().shared().end_with(reason);
+                outcome(sent)
+            }
+            Turn::Lost => {
+                tracing::warn!(run = %self.id, "the node of a run is gone, and the run with it");
+                client.hidden().shared().say(&Lost(self.id));
+                client.hidden().shared().end_with(DisconnectReason::HandlerError);
+                Ok(())
+            }
+            Turn::Unreadable(error) => Err(Box::new(Error::from(error).into_response())),
+        }
+    }
+
+    /// Waits for what becomes of it, and says meanwhile that somebody is here.
+    async fn turn(&mut self) -> Turn {
+        if let Some(end) = self.end {
+            return Turn::Ended(end);
+        }
+        let lease = self.runs.lease_time();
+        let mut signs = match Log::new(self.runs.hub(), &signs_of(self.node)).read_on().await {
+            Ok(signs) => signs,
+            Err(error) => return Turn::Unreadable(error.into()),
+        };
+        let mut presence = interval(lease / 3);
+        let mut alive = Instant::now();
+        loop {
+            tokio::select! {
+                entry = self.course.next() => match entry {
+                    Ok(entry) => if let Some(Course::Ended { last, reason, .. }) = Course::read(&entry.block) {
+                        return Turn::Ended(Ending::new(last, &reason));
+                    },
+                    Err(error) => return Turn::Unreadable(error),
+                },
+                sign = signs.next() => match sign {
+                    Ok(_) => alive = Instant::now(),
+                    Err(error) => return Turn::Unreadable(error),
+                },
+                _ = presence.tick() => {
+                    // It is said again soon.
+                    drop(self.runs.say(self.id, &Course::Attached).await);
+                }
+                () = tokio::time::sleep_until(alive + lease) => return Turn::Lost,
+            }
+        }
+    }
+}
+
+/// The topic in which a node says that it is there, as long as it has runs.
+pub(super) fn signs_of(node: u64) -> String {
+    format!("sse-run-node:{node:x}")
+}
+
+/// In milliseconds since 1970.
+pub(super) fn now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    milliseconds(since)
+}
+
+pub(super) fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Says that the run is lost, with the id by which clients stop.
+struct Lost(RunId);
+
+impl SseEvent for Lost {
+    fn write(&self, event: &mut EventWriter<'_>) -> Result<(), EventError> {
+        event.name(LOST)?;
+        event.id(END_ID)?;
+        event.json(self)
+    }
+}
+
+// By hand: the derive would be another dependency.
+impl Serialize for Lost {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("run", self.0.as_str())?;
+        map.end()
+    }
+}
+
+impl fmt::Debug for Elsewhere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Elsewhere").field("id", &self.id).field("node", &self.node).finish_non_exhaustive()
+    }
+}
+
+/// Says at intervals that this node is there, as long as it has runs.
+pub(super) async fn give_signs(runs: Runs) {
+    let log = Log::new(runs.hub(), &signs_of(runs.node()));
+    let mut moments = interval(runs.lease_time() / 3);
+    loop {
+        moments.tick().await;
+        if !runs.is_needed() {
+            return;
+        }
+        if let Err(error) = log.append(b"data:\n\n", None).await {
+            tracing::debug!(%error, "other nodes are not told that this one is there");
+        }
+    }
+}
+
+/// Hears what other nodes have to say of a run of this one.
+pub(super) async fn hear(runs: Runs, run: Arc<super::RunState>) {
+    let Ok(mut course) = Log::new(runs.hub(), &run.id.course()).read_on().await else { return };
+    while let Ok(entry) = course.next().await {
+        match Course::read(&entry.block) {
+            Some(Course::Attached) => run.attached_elsewhere(Instant::now() + runs.lease_time()),
+            Some(Course::Cancelled) => drop(run.cancel()),
+            _ => {}
+        }
+    }
+}
