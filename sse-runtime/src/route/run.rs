@@ -115,14 +115,15 @@ impl<Head, Last, M: 'static> RunEndpoint<Head, Last, M> {
         let method = request.method().clone();
         let named = Named::read(&request, &respond::asked(&request));
         let begins = matches!(named, Named::New);
+        // First, because who has seen the end need not say of what.
+        let mut ask = if method == Method::DELETE { None } else { Some(Ask::read(&self.mounted, &request)?) };
         if begins && !self.begins(&method) {
-            return Err(self.no_such_method());
+            return Err(no_such_method());
         }
         let runs = request.extensions().get::<Runs>().or_else(|| self.own.get()).cloned();
         let runs = runs.unwrap_or_else(|| self.own.get_or_init(Runs::in_memory).clone());
         let owner = Owner::of(meta.path, &request);
         let key = key(&request)?;
-        let mut ask = if method == Method::DELETE { None } else { Some(Ask::read(&self.mounted, &request)?) };
         let (head, last, params) = {
             let (mut parts, body) = request.into_parts();
             let params = Params::extract(&mut parts, meta.path).await?;
@@ -206,11 +207,6 @@ impl<Head, Last, M: 'static> RunEndpoint<Head, Last, M> {
             _ => true,
         }
     }
-
-    fn no_such_method(&self) -> Rejection {
-        let text = "name the run: ?run=<its id>, or Last-Event-ID";
-        Rejection::new((StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "POST")], text).into_response())
-    }
 }
 
 /// A run that a request is about.
@@ -257,6 +253,12 @@ fn no_random_numbers(error: &getrandom::Error) -> Rejection {
 fn unreadable(error: &EngineError) -> Rejection {
     tracing::error!(%error, "a run cannot be looked for");
     Rejection::new(StatusCode::SERVICE_UNAVAILABLE.into_response())
+}
+
+/// GET and DELETE are answered, but only for runs that have begun.
+fn no_such_method() -> Rejection {
+    let text = "name the run: ?run=<its id>, or Last-Event-ID";
+    Rejection::new((StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "POST")], text).into_response())
 }
 
 /// The same for a run that is over, one of somebody else, and a guess.

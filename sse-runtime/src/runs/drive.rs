@@ -1,7 +1,7 @@
 //! The task of a run: polls the handler as the body of a stream does, and writes its events into the run's log.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,10 +32,12 @@ pub(super) async fn drive(runs: Runs, run: Arc<RunState>) {
         .hub()
         .is_shared()
         .then(|| AbortOnDropHandle::new(tokio::spawn(hear(runs.clone(), Arc::clone(&run)))));
-    if let Some(first) = open(&runs, &run).await {
+    let mut watch = Watch::new(&run);
+    if let Some(first) = open(&runs, &run, &mut watch).await {
         let writer = Writer { runs: &runs, run: &run, first, last: first, written: 0, events: 0, bytes: 0 };
-        writer.run().await;
+        writer.run(&mut watch).await;
     }
+    drop(watch);
     drop((guard, heard, noted));
     if run.phase.borrow().end().is_some() {
         sleep(run.meta.keep).await;
@@ -56,13 +58,13 @@ impl Drop for Keep<'_> {
 }
 
 /// Waits for what the handler begins with; the number before its first event, if it is a stream.
-async fn open(runs: &Runs, run: &RunState) -> Option<u64> {
+async fn open(runs: &Runs, run: &RunState, watch: &mut Watch<'_>) -> Option<u64> {
     let refuse = |answer| {
         run.opening().answer = Some(answer);
         run.phase.send_replace(Phase::Refused);
         None
     };
-    match unless_ended(run, poll_fn(|cx| run.stream.poll_head(cx))).await {
+    match watch.during(poll_fn(|cx| run.stream.poll_head(cx))).await {
         Opened::Response(answer) => return refuse(*answer),
         Opened::Panicked => return refuse(StatusCode::INTERNAL_SERVER_ERROR.into_response()),
         Opened::Ended(_) => return refuse(StatusCode::SERVICE_UNAVAILABLE.into_response()),
@@ -88,17 +90,28 @@ async fn open(runs: &Runs, run: &RunState) -> Option<u64> {
     }
 }
 
-/// Waits for something of the handler's, and ends the run meanwhile if it is time for that.
-async fn unless_ended<T>(run: &RunState, waited_for: impl Future<Output = T>) -> T {
-    let (mut waited_for, mut overstays) = (pin!(waited_for), pin!(run.overstays()));
-    let mut ended = false;
-    loop {
-        tokio::select! {
-            biased;
-            output = &mut waited_for => return output,
-            reason = &mut overstays, if !ended => {
-                ended = true;
-                run.end(reason);
+/// Ends the run when it is time for that, while the handler is waited for.
+struct Watch<'a> {
+    run: &'a RunState,
+    overstays: Pin<Box<dyn Future<Output = DisconnectReason> + Send + 'a>>,
+    ended: bool,
+}
+
+impl<'a> Watch<'a> {
+    fn new(run: &'a RunState) -> Self {
+        Self { run, overstays: Box::pin(run.overstays()), ended: false }
+    }
+
+    async fn during<T>(&mut self, waited_for: impl Future<Output = T>) -> T {
+        let mut waited_for = pin!(waited_for);
+        loop {
+            tokio::select! {
+                biased;
+                output = &mut waited_for => return output,
+                reason = &mut self.overstays, if !self.ended => {
+                    self.ended = true;
+                    self.run.end(reason);
+                }
             }
         }
     }
@@ -116,10 +129,10 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    async fn run(mut self) {
+    async fn run(mut self, watch: &mut Watch<'_>) {
         let stream = &self.run.stream;
         loop {
-            let next = unless_ended(self.run, poll_fn(|cx| stream.poll_body(cx))).await;
+            let next = watch.during(poll_fn(|cx| stream.poll_body(cx))).await;
             let (frame, is_last) = match next {
                 Next::Frame(frame) => (frame, false),
                 Next::Last(frame) => (frame, true),
