@@ -8,6 +8,10 @@ pub mod browser_client {}
 #[doc = include_str!("../docs/testing.md")]
 pub mod testing {}
 
+#[cfg(any(not(doctest), feature = "redb"))]
+#[doc = include_str!("../docs/long_tasks.md")]
+pub mod long_tasks {}
+
 #[doc = include_str!("../docs/observability.md")]
 pub mod observability {}
 

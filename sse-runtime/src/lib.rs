@@ -63,6 +63,7 @@
 //! | silence | a line `:` |
 //! | a path parameter or an extractor refuses | 400 or what the extractor answers |
 //! | `Accept` refuses `text/event-stream` | 406 |
+//! | a run ends, or is lost | its last word, for everybody who follows it; `run-lost` if its node is gone, see [the guide](guide::long_tasks) |
 //! | HEAD | what the extractors answer, else the headers; the handler does not run |
 //!
 //! On `bare` routes there is none of these events, and no 406; a stream that is not through is cut off.

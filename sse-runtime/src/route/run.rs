@@ -223,7 +223,8 @@ impl Found {
         if !runs.hub().is_shared() {
             return Err(unknown());
         }
-        let found = Elsewhere::find(runs, id, owner, waits).await.map_err(|error| unreadable(&error))?;
+        let found =
+            Elsewhere::find(runs, id, Some(owner), waits).await.map_err(|error| unreadable(&error))?;
         found.map(|found| Self::Elsewhere(Box::new(found))).ok_or_else(unknown)
     }
 

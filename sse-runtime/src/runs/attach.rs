@@ -11,36 +11,32 @@ use crate::error::{Error, SendError};
 use crate::stream::Sse;
 
 /// What the handler of such a stream does.
-pub(crate) async fn attend(
-    client: Sse,
-    run: Arc<RunState>,
-    _attached: Attached,
-) -> Result<(), Box<Response>> {
+pub(crate) async fn attend(client: Sse, run: Arc<RunState>, attached: Attached) -> Result<(), Box<Response>> {
+    outcome(follow(&client, &run, attached).await)
+}
+
+/// Sends the events of a run, from where the client left off, until it is over.
+pub(super) async fn follow(client: &Sse, run: &RunState, _attached: Attached) -> Result<(), SendError> {
     let mut phase = run.phase.subscribe();
-    let first = match begun(&mut phase).await {
-        Some(first) => first,
-        None => {
-            let answer = run.opening().answer.take();
-            // It went to the client that began it.
-            let answer = answer.unwrap_or_else(|| StatusCode::CONFLICT.into_response());
-            // The head is still to be sent, or it is too late for the answer.
-            drop(client.respond(answer));
-            return Ok(());
-        }
+    let Some(first) = begun(&mut phase).await else {
+        let answer = run.opening().answer.take();
+        // It went to the client that began it.
+        let answer = answer.unwrap_or_else(|| StatusCode::CONFLICT.into_response());
+        return client.respond(answer);
     };
     if let Some(head) = run.opening().head.take() {
         client.hidden().shared().set_head(head);
     }
+    // It may be too late for that, if the handler took its time.
     drop(client.set_header("sse-run", run.id.as_str()));
-    let followed = tokio::select! {
-        followed = run.log.follow(&client, first) => followed,
+    tokio::select! {
+        followed = run.log.follow(client, first) => followed,
         end = ended(&mut phase) => {
-            let sent = run.log.follow_until(&client, first, end.last).await;
+            let sent = run.log.follow_until(client, first, end.last).await;
             client.hidden().shared().end_with(end.reason);
             sent
         }
-    };
-    outcome(followed)
+    }
 }
 
 pub(super) fn outcome(followed: Result<(), SendError>) -> Result<(), Box<Response>> {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use tokio::time::{Instant, interval, timeout};
 
@@ -14,9 +14,9 @@ use super::id::RunId;
 use super::owner::Owner;
 use super::runs::Runs;
 use crate::engine::EngineError;
-use crate::error::Error;
+use crate::error::SendError;
 use crate::stream::{DisconnectReason, END_ID, Sse};
-use crate::topic::{Log, ReadError, Records};
+use crate::topic::{FollowError, Log, ReadError, Records};
 use crate::wire::{EventError, EventWriter, SseEvent};
 
 /// The last event of a run whose node is gone.
@@ -56,12 +56,12 @@ enum Turn {
 }
 
 impl Elsewhere {
-    /// Looks for the run in the log; none if it is not there, or not this owner's. `waits`, if it is known that there will
+    /// Looks for the run in the log; none if it is not there, or not this owner's, if one is named. `waits`, if it is known that there will
     /// be one.
     pub(crate) async fn find(
         runs: &Runs,
         id: RunId,
-        owner: &Owner,
+        owner: Option<&Owner>,
         waits: bool,
     ) -> Result<Option<Self>, EngineError> {
         let mut course = Log::new(runs.hub(), &id.course()).read(0).await?;
@@ -82,7 +82,7 @@ impl Elsewhere {
         let Some((first, Some(Course::Begun { route, path, principal, node, keep }))) = read.next() else {
             return Ok(None);
         };
-        if !owner.is(&route, &path, principal.as_deref()) {
+        if owner.is_some_and(|owner| !owner.is(&route, &path, principal.as_deref())) {
             return Ok(None);
         }
         let end = read.find_map(|(_, course)| match course {
@@ -108,20 +108,25 @@ impl Elsewhere {
     }
 
     /// What the handler of a stream does whose client follows it.
-    pub(crate) async fn attend(mut self, client: Sse) -> Result<(), Box<Response>> {
+    pub(crate) async fn attend(self, client: Sse) -> Result<(), Box<Response>> {
+        outcome(self.follow(&client).await)
+    }
+
+    /// Sends its events, from where the client left off, until it is over.
+    pub(super) async fn follow(mut self, client: &Sse) -> Result<(), SendError> {
         drop(client.set_header("sse-run", self.id.as_str()));
         let (log, first) = (self.log.clone(), self.first);
         let turn = tokio::select! {
-            followed = log.follow(&client, first) => return outcome(followed),
+            followed = log.follow(client, first) => return followed,
             turn = self.turn() => turn,
         };
         match turn {
             Turn::Ended(end) => {
-                let sent = log.follow_until(&client, first, end.last).await;
+                let sent = log.follow_until(client, first, end.last).await;
                 let reason =
                     if end.is_whole { DisconnectReason::Completed } else { DisconnectReason::HandlerError };
                 client.hidden().shared().end_with(reason);
-                outcome(sent)
+                sent
             }
             Turn::Lost => {
                 tracing::warn!(run = %self.id, "the node of a run is gone, and the run with it");
@@ -129,7 +134,10 @@ impl Elsewhere {
                 client.hidden().shared().end_with(DisconnectReason::HandlerError);
                 Ok(())
             }
-            Turn::Unreadable(error) => Err(Box::new(Error::from(error).into_response())),
+            Turn::Unreadable(ReadError::Evicted) => Err(FollowError::NoSuchRun { run: self.id }.into()),
+            Turn::Unreadable(ReadError::Engine(source)) => {
+                Err(FollowError::Engine { topic: self.id.course(), source }.into())
+            }
         }
     }
 

@@ -7,17 +7,19 @@ use std::time::Duration;
 
 use tower_layer::Layer;
 
+use super::attach::follow;
 use super::course::Course;
 use super::drive::drive;
-use super::elsewhere::{give_signs, milliseconds, now};
+use super::elsewhere::{Elsewhere, give_signs, milliseconds, now};
 use super::id::RunId;
 use super::meta::RunMeta;
 use super::owner::Owner;
 use super::run::{Run, RunState};
 use crate::engine::EngineError;
+use crate::error::SendError;
 use crate::lifecycle::{Full, Limit};
-use crate::stream::Shared;
-use crate::topic::{Hub, Log, ReadError};
+use crate::stream::{Shared, Sse};
+use crate::topic::{FollowError, Hub, Log, ReadError};
 
 /// The runs of the routes below: a layer that says where their events are kept, and lists and ends them.
 ///
@@ -106,6 +108,50 @@ impl Runs {
     #[must_use]
     pub fn get(&self, id: RunId) -> Option<Run> {
         self.table().runs.get(&id).map(|run| Run(Arc::clone(run)))
+    }
+
+    /// Sends the events of a run to a client, as the run's own route does, from a route of another kind: for protocols that
+    /// have their own way of coming back. It goes on until the run is over, or the client leaves.
+    ///
+    /// Whose run it is, is not looked at: that is for the handler to know.
+    ///
+    /// ```
+    /// use axum::extract::State;
+    /// use sse_runtime::{Result, RunId, Runs, Sse, StatusCode, sse_route};
+    ///
+    /// # #[derive(Clone)] struct Chats;
+    /// # impl Chats { fn answering(&self, _: &str) -> Option<RunId> { None } }
+    /// # #[derive(Clone)] struct App { runs: Runs, chats: Chats }
+    /// # impl axum::extract::FromRef<App> for Runs { fn from_ref(app: &App) -> Self { app.runs.clone() } }
+    /// # impl axum::extract::FromRef<App> for Chats { fn from_ref(app: &App) -> Self { app.chats.clone() } }
+    /// #[sse_route("/api/chat/{chat}/stream", bare)]
+    /// async fn resume(sse: Sse, chat: String, State(chats): State<Chats>, State(runs): State<Runs>) -> Result<()> {
+    ///     match chats.answering(&chat) {
+    ///         Some(run) => runs.follow(&sse, run).await?,
+    ///         None => sse.respond(StatusCode::NO_CONTENT)?,
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # let _: axum::Router<App> = sse_runtime::routes![resume];
+    /// ```
+    ///
+    /// # Errors
+    /// [`FollowError::NoSuchRun`](crate::FollowError::NoSuchRun), which is answered 404 before the head is sent, and those of
+    /// [`Sse::follow`](crate::Sse::follow).
+    pub async fn follow<E>(&self, sse: &Sse<E>, id: RunId) -> Result<(), SendError> {
+        let client: Sse = Sse::new(Arc::clone(sse.hidden()));
+        let here = self.table().runs.get(&id).cloned();
+        if let Some(run) = here {
+            let attached = run.attach_client(&client);
+            return follow(&client, &run, attached).await;
+        }
+        let unknown = || SendError::from(FollowError::NoSuchRun { run: id });
+        if !self.0.hub.is_shared() {
+            return Err(unknown());
+        }
+        let failed = |source| FollowError::Engine { topic: id.course(), source };
+        let found = Elsewhere::find(self, id, None, false).await.map_err(failed)?;
+        found.ok_or_else(unknown)?.follow(&client).await
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {

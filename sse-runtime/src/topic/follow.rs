@@ -18,6 +18,7 @@ use super::snapshot::SnapshotError;
 use super::state::TopicState;
 use crate::engine::EngineError;
 use crate::error::SendError;
+use crate::runs::RunId;
 use crate::stream::{Hidden, Sse};
 
 /// Why a stream cannot follow its topics.
@@ -36,6 +37,12 @@ pub enum FollowError {
         "the stream cannot go on from the id of its client ({0}), and the route is `bare`: say so in its protocol"
     )]
     Reset(ResetReason),
+    /// There is no such run, or it cannot be replayed any more.
+    #[error("there is no run {run}")]
+    NoSuchRun {
+        /// Its id.
+        run: RunId,
+    },
     /// A snapshot hook failed.
     #[error(transparent)]
     Snapshot(SnapshotError),
@@ -60,6 +67,7 @@ impl FollowError {
                 says(StatusCode::GONE, "more followed this id than is sent again")
             }
             Self::Reset(_) => says(StatusCode::GONE, "what followed this id is gone"),
+            Self::NoSuchRun { .. } => says(StatusCode::NOT_FOUND, "no such run"),
             Self::Engine { .. } => (StatusCode::SERVICE_UNAVAILABLE, None),
             Self::DifferentHubs(..) | Self::AlreadyFollowing => (StatusCode::INTERNAL_SERVER_ERROR, None),
         }

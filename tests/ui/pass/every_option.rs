@@ -22,13 +22,27 @@ async fn off(sse: Sse) {
     sse.send("tick").await.ok();
 }
 
+#[sse_route(
+    "/run",
+    methods = ["POST"],
+    run = "15m",
+    run_idle = "off",
+    run_keep = "10m",
+    run_events = 100_000,
+    run_bytes = "16MiB",
+    max_runs = 100
+)]
+async fn run(sse: Sse) {
+    sse.send("tick").await.ok();
+}
+
 #[sse_route(r"/bare", bare)]
 async fn bare(sse: Sse) {
     sse.send("tick").await.ok();
 }
 
 fn main() {
-    let _app: axum::Router = routes![all, off, bare];
+    let _app: axum::Router = routes![all, off, run, bare];
     assert_eq!(all::route::<(), _>().path(), "/all");
     assert_eq!(bare::route::<(), _>().path(), "/bare");
 }
