@@ -124,12 +124,14 @@ mod hosts;
 mod inspector;
 mod lifecycle;
 mod observe;
+mod replies;
 mod route;
 mod runs;
 mod serve;
 mod stream;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod token;
 mod topic;
 pub mod wire;
 
@@ -143,6 +145,7 @@ pub use http::StatusCode;
 #[cfg(feature = "inspector")]
 pub use inspector::Inspector;
 pub use lifecycle::{Admission, ProxyError, Registry, Shutdown, StreamId, StreamInfo};
+pub use replies::{Replies, Reply};
 pub use route::Route;
 pub use runs::{Principal, Run, RunId, RunInfo, Runs};
 pub use serve::{Serve, listen, prepare_socket, serve};
@@ -230,6 +233,7 @@ pub mod __private {
     pub use crate::__operation as operation;
     #[cfg(feature = "openapi")]
     pub use crate::contract::{Components, Operation, Probe, questions};
+    pub use crate::replies::{ReplyArgument, ReplyMeta, with_replies};
     pub use crate::route::{
         Failure, Handle, HeadArgument, HeadArguments, LastArgument, Outcome, Params, PathArgument, Rejection,
         Stream, route, run_route, stub,

@@ -6,6 +6,7 @@ mod broker;
 mod course;
 mod elsewhere;
 mod limits;
+mod replies;
 mod whose;
 
 use std::sync::{Arc, Mutex};

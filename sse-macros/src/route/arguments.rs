@@ -39,6 +39,16 @@ pub(crate) enum Argument<'a> {
     Last(&'a Type),
 }
 
+impl<'a> Arguments<'a> {
+    /// The type of the argument that takes what clients post into the stream.
+    pub(crate) fn replies(&self) -> Option<&'a Type> {
+        self.rest.iter().find_map(|argument| match argument {
+            Argument::Head(ty) | Argument::Last(ty) => Some(*ty).filter(|ty| types::is_replies(ty)),
+            Argument::Parameter { .. } => None,
+        })
+    }
+}
+
 /// Gives each argument its meaning, or reports why it has none.
 ///
 /// `path` is `None` if it has mistakes of its own: then nothing is said about parameters.
@@ -62,6 +72,9 @@ pub(crate) fn validate<'a>(
         return None;
     }
     conditional(&inputs, found);
+    for second in inputs.iter().filter(|input| types::is_replies(&input.ty)).skip(1) {
+        found.over(second, "a stream has one inbox; take `Replies` once");
+    }
     let (handle, rest) = split_off_handle(signature, &inputs, path, found);
     let mut binding = Binding::new(&rest, path);
     if path.is_some() {

@@ -47,6 +47,8 @@ keys! {
     RunEvents "run_events" r#"run_events = 100_000"#,
     RunBytes "run_bytes" r#"run_bytes = "16MiB""#,
     MaxRuns "max_runs" r#"max_runs = 100"#,
+    MaxReply "max_reply" r#"max_reply = "64KiB""#,
+    Inbox "inbox" "inbox = 16",
     Bare "bare" "bare",
     Crate "crate" "crate = path::to::sse_runtime",
 }

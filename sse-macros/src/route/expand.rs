@@ -52,6 +52,19 @@ fn mount(route: &Route<'_>, span: Span) -> TokenStream {
         ),
         None => (TokenStream::new(), quote_spanned!(span=> #private::route(Self::__META, __call))),
     };
+    let (replies, mount) = match route.arguments.replies() {
+        Some(ty) => {
+            let replies = reply_meta(&route.options, ty, route, &private);
+            (
+                quote_spanned! {span=>
+                    #[doc(hidden)]
+                    pub const __REPLIES: &'static #private::ReplyMeta = &#replies;
+                },
+                quote_spanned!(span=> #private::with_replies(#mount, Self::__META, Self::__REPLIES)),
+            )
+        }
+        None => (TokenStream::new(), mount),
+    };
     let operation = operation(route, &private, span);
     let Handler { parameters, heads, head_types, bounds, last, last_type, call } =
         Handler::new(route, &private, span);
@@ -62,6 +75,8 @@ fn mount(route: &Route<'_>, span: Span) -> TokenStream {
         pub const __META: &'static #private::Meta = &#meta;
 
         #run
+
+        #replies
 
         pub fn route<__S, __M>() -> #root::Route<__S>
         where
@@ -280,6 +295,22 @@ fn run_meta(run: &Run, meta: &TokenStream, private: &TokenStream) -> TokenStream
         setters.extend(quote!(.most(#runs)));
     }
     quote!(#private::RunMeta::new(#meta, #time) #setters)
+}
+
+/// The constant of a route that takes replies.
+fn reply_meta(options: &Options, ty: &Type, route: &Route<'_>, private: &TokenStream) -> TokenStream {
+    let (place, own) = at_type(ty, &route.root);
+    let check = quote_spanned!(place=> <#ty as #own::ReplyArgument>::check);
+    let mut setters = TokenStream::new();
+    if let Some(bytes) = options.max_reply {
+        let bytes = proc_macro2::Literal::usize_unsuffixed(bytes);
+        setters.extend(quote!(.max(#bytes)));
+    }
+    if let Some(replies) = options.inbox {
+        let replies = proc_macro2::Literal::usize_unsuffixed(replies);
+        setters.extend(quote!(.inbox(#replies)));
+    }
+    quote!(#private::ReplyMeta::new(#check) #setters)
 }
 
 fn filter(methods: &[Method], private: &TokenStream) -> TokenStream {

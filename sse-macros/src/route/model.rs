@@ -42,6 +42,19 @@ pub(crate) fn validate<'a>(
         arguments::validate(&function.signature, literal, path.as_ref(), known.then_some(&options), found);
     let hook = body::scan(&function.body, found);
     let arguments = arguments?;
+    if arguments.replies().is_none() {
+        for key in [Key::MaxReply, Key::Inbox] {
+            if let Some(setting) = attribute.setting(key) {
+                let name = key.name();
+                found.at(
+                    setting.name.span(),
+                    format!(
+                        "`{name}` is about replies, and no argument takes any; add `mut replies: Replies<T>`, or remove it"
+                    ),
+                );
+            }
+        }
+    }
     let hook = match (hook, arguments.handle.name) {
         (Some(hook), Some(handle)) => Some((handle, hook)),
         (Some(hook), None) => {

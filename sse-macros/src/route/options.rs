@@ -29,6 +29,8 @@ pub(crate) struct Options {
     pub(crate) max_streams: Option<usize>,
     pub(crate) slow: Option<Slow>,
     pub(crate) run: Option<Run>,
+    pub(crate) max_reply: Option<usize>,
+    pub(crate) inbox: Option<usize>,
     pub(crate) bare: bool,
 }
 
@@ -65,6 +67,8 @@ impl Options {
                 Key::RunEvents => run.events = events(setting, found),
                 Key::RunBytes => run.bytes = max_event(setting, found),
                 Key::MaxRuns => run.most = count(setting, "runs may go on", found),
+                Key::MaxReply => options.max_reply = max_event(setting, found),
+                Key::Inbox => options.inbox = inbox(setting, found),
                 Key::Slow => options.slow = text(setting, found, values::slow),
                 Key::Bare => options.bare = bare(setting, found),
                 // Needed whether or not the rest is valid: see `model::root`.
@@ -133,7 +137,8 @@ fn value<T: Parse>(setting: &Setting, found: &mut Diagnostics) -> Option<T> {
                 Key::End => "the name of an event, in quotes".to_owned(),
                 Key::MaxEvent => "a size in quotes, or a number of bytes".to_owned(),
                 Key::MaxStreams | Key::MaxRuns | Key::RunEvents => "a number".to_owned(),
-                Key::RunBytes => "a size in quotes, or a number of bytes".to_owned(),
+                Key::Inbox => "a number".to_owned(),
+                Key::RunBytes | Key::MaxReply => "a size in quotes, or a number of bytes".to_owned(),
                 Key::Slow => format!("{}, in quotes", Slow::LIST),
                 _ => "a duration in quotes, with its unit".to_owned(),
             };
@@ -151,7 +156,7 @@ fn value<T: Parse>(setting: &Setting, found: &mut Diagnostics) -> Option<T> {
 fn likely_text(key: Key, value: &TokenStream) -> Option<String> {
     match key {
         Key::End | Key::MaxEvent | Key::MaxStreams => None,
-        Key::RunEvents | Key::RunBytes | Key::MaxRuns => None,
+        Key::RunEvents | Key::RunBytes | Key::MaxRuns | Key::MaxReply | Key::Inbox => None,
         // A word without its quotes, or the variant of an enum: `skip`, `Slow::Skip`.
         Key::Slow => value
             .clone()
@@ -251,6 +256,18 @@ fn events(setting: &Setting, found: &mut Diagnostics) -> Option<u64> {
         _ => {
             let form = setting.key.form();
             found.at(number.span(), format!("write how many events a run may have: `{form}`"));
+            None
+        }
+    }
+}
+
+fn inbox(setting: &Setting, found: &mut Diagnostics) -> Option<usize> {
+    let number: LitInt = value(setting, found)?;
+    match number.base10_parse() {
+        Ok(replies) if replies > 0 && matches!(number.suffix(), "" | "usize") => Some(replies),
+        _ => {
+            let form = setting.key.form();
+            found.at(number.span(), format!("write how many replies may wait for the handler: `{form}`"));
             None
         }
     }
@@ -360,7 +377,7 @@ mod tests {
             r#"methods = ["GET", "POST"], keep_alive = "off", retry = "3s", open_after = "0s",
                send_timeout = "30s", max_age = "off", end = "done", max_event = 1024, max_streams = 500,
                slow = "latest", run = "15m", run_idle = "off", run_keep = "0s", run_events = 10,
-               run_bytes = "1KiB", max_runs = 3"#,
+               run_bytes = "1KiB", max_runs = 3, max_reply = "2KiB", inbox = 8"#,
         );
         assert!(messages.is_empty(), "{messages:?}");
         assert_eq!(options.methods, Some(vec![Method::Get, Method::Post]));
@@ -382,6 +399,7 @@ mod tests {
             most: Some(3),
         };
         assert_eq!(options.run, Some(run));
+        assert_eq!((options.max_reply, options.inbox), (Some(2048), Some(8)));
         assert!(!options.bare);
     }
 
@@ -438,6 +456,9 @@ mod tests {
             ("max_streams = \"1000\"", "write `max_streams = 1000`"),
             ("max_streams = 1k", "write how many streams"),
             ("max_streams = -1", "write how many streams"),
+            ("inbox = 0", "how many replies may wait"),
+            ("inbox = \"8\"", "write `inbox = 16`"),
+            ("max_reply = 1.5", "write `max_reply = \"64KiB\"`"),
             ("run = \"off\"", "at most: `run = \"15m\"`"),
             ("run = \"0s\"", "must be positive"),
             ("run = 15", "write `run = \"15s\"`"),

@@ -78,6 +78,11 @@ pub(crate) fn is_handle(ty: &Type) -> bool {
     }
 }
 
+/// Whether this is what clients post into the stream.
+pub(crate) fn is_replies(ty: &Type) -> bool {
+    name(ty).is_some_and(|name| name == "Replies")
+}
+
 /// Whether this can only be a value parsed from text, also behind an `Option` or a `Vec`.
 pub(crate) fn is_plain(ty: &Type) -> bool {
     match (name(ty).as_deref(), first_argument(ty)) {

@@ -30,9 +30,11 @@ pub use arguments::{
     Handle, HeadArgument, HeadArguments, LastArgument, Params, PathArgument, Rejection, Stream,
 };
 pub use outcome::{Failure, Outcome};
+pub(crate) use run::idempotency_key;
 pub use run::run_route;
 
 use crate::lifecycle::Mounted;
+use crate::replies::Slot;
 use crate::stream::{HandlerFuture, Meta, Shared};
 use respond::{Ask, Respond};
 
@@ -81,6 +83,16 @@ impl<S> Route<S> {
 impl<S: Clone + Send + Sync + 'static> From<Route<S>> for Router<S> {
     fn from(route: Route<S>) -> Self {
         Router::new().route(route.path, route.methods)
+    }
+}
+
+impl<S> Route<S> {
+    pub(crate) fn into_parts(self) -> (&'static str, MethodRouter<S>) {
+        (self.path, self.methods)
+    }
+
+    pub(crate) fn from_parts(path: &'static str, methods: MethodRouter<S>) -> Self {
+        Self { path, methods }
     }
 }
 
@@ -192,6 +204,7 @@ impl<Head, Last, M> Endpoint<Head, Last, M> {
         Last: LastArgument<S, M>,
     {
         let ask = Ask::read(&self.mounted, &request)?;
+        let slot: Option<Slot> = request.extensions().get().cloned();
         let (mut parts, body) = request.into_parts();
         let params = Params::extract(&mut parts, self.mounted.meta.path).await?;
         let head = Head::head_arguments(&mut parts, state).await?;
@@ -199,6 +212,9 @@ impl<Head, Last, M> Endpoint<Head, Last, M> {
             within_limit(!body.is_end_stream(), Last::last_argument(Request::from_parts(parts, body), state))
                 .await?;
         let shared = Shared::new(self.mounted.meta, ask.arrival);
+        if let Some(slot) = slot {
+            slot.announce(&shared);
+        }
         // The call makes the handler's future; nothing of the handler has run yet.
         let handler = (self.call)(Stream(Arc::clone(&shared)), &params, head, last)?;
         if ask.head_only {

@@ -19,6 +19,7 @@ use super::respond::{self, Ask, Respond};
 use super::{Call, Route, within_limit};
 use crate::engine::EngineError;
 use crate::lifecycle::Mounted;
+use crate::replies::Slot;
 use crate::runs::{Attached, Elsewhere, Owner, RunId, RunMeta, RunState, Runs, attend};
 use crate::stream::{Asked, HandlerFuture, Meta, Shared, Sse};
 
@@ -123,7 +124,11 @@ impl<Head, Last, M: 'static> RunEndpoint<Head, Last, M> {
         let runs = request.extensions().get::<Runs>().or_else(|| self.own.get()).cloned();
         let runs = runs.unwrap_or_else(|| self.own.get_or_init(Runs::in_memory).clone());
         let owner = Owner::of(meta.path, &request);
-        let key = key(&request)?;
+        let key = idempotency_key(&request)?;
+        let slot: Option<Slot> = request.extensions().get().cloned();
+        if let Some(slot) = slot.as_ref().filter(|_| !begins) {
+            slot.leave_idle();
+        }
         let (head, last, params) = {
             let (mut parts, body) = request.into_parts();
             let params = Params::extract(&mut parts, meta.path).await?;
@@ -174,6 +179,9 @@ impl<Head, Last, M: 'static> RunEndpoint<Head, Last, M> {
                     Some(first) => Found::by_id(&runs, first, &owner, true).await?,
                     None => {
                         let stream = Shared::new(&self.run.stream, arrival.of_a_run());
+                        if let Some(slot) = slot {
+                            slot.announce(&stream);
+                        }
                         let handler: HandlerFuture =
                             (self.call)(Stream(Arc::clone(&stream)), &params, head, last)?;
                         stream.start(handler);
@@ -267,7 +275,8 @@ fn unknown() -> Rejection {
     Rejection::new((StatusCode::NOT_FOUND, "no such run").into_response())
 }
 
-fn key(request: &Request) -> Result<Option<String>, Rejection> {
+/// What the client calls the request, so that it may be made twice.
+pub(crate) fn idempotency_key(request: &Request) -> Result<Option<String>, Rejection> {
     let Some(key) = request.headers().get(IDEMPOTENCY_KEY) else { return Ok(None) };
     match key.to_str() {
         Ok(key) if !key.is_empty() && key.len() <= LONGEST_KEY => Ok(Some(key.to_owned())),

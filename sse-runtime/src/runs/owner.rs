@@ -55,9 +55,13 @@ impl Owner {
 
     /// The topic in which nodes claim a key of theirs.
     pub(super) fn claims(&self, key: &str) -> String {
+        format!("sse-run-key:{} {key:?}", self.written())
+    }
+
+    /// As text; no two are written alike.
+    pub(crate) fn written(&self) -> String {
         let principal = self.principal.as_ref().map(Principal::name);
-        // Debug, so that no two are written alike.
-        format!("sse-run-key:{:?} {:?} {principal:?} {key:?}", self.route, self.path)
+        format!("{:?} {:?} {principal:?}", self.route, self.path)
     }
 
     pub(crate) fn of(route: &str, request: &Request) -> Self {

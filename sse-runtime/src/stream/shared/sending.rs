@@ -55,6 +55,14 @@ impl Shared {
         }
     }
 
+    /// Writes an event of the runtime's own in front of all others: it leaves with the first of them.
+    pub(crate) fn announce<T: SseEvent>(&self, word: &T) {
+        let mut state = self.state();
+        if state.is_over().is_none() && !self.meta.bare {
+            state.say(word);
+        }
+    }
+
     /// Has the head sent now; returns whether it is out already.
     pub(crate) fn open(&self) -> Result<bool, SendError> {
         let mut state = self.state();
