@@ -15,6 +15,8 @@ mod memory;
 mod once;
 #[cfg(feature = "redb")]
 mod redb;
+#[cfg(feature = "redis")]
+mod redis;
 mod trace;
 mod url;
 
@@ -28,6 +30,8 @@ pub use health::Health;
 pub use memory::Memory;
 #[cfg(feature = "redb")]
 pub use redb::{Durability, Redb, RedbError};
+#[cfg(feature = "redis")]
+pub use redis::{Redis, RedisFailure};
 pub use trace::{InvalidTraceParent, TraceParent};
 pub use url::{UrlError, from_url};
 
