@@ -13,6 +13,8 @@ mod feed;
 mod health;
 mod memory;
 mod once;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "redb")]
 mod redb;
 mod trace;
@@ -26,6 +28,8 @@ pub(crate) use feed::GiveBack;
 pub use feed::{Delivered, Feed, Receiver};
 pub use health::Health;
 pub use memory::Memory;
+#[cfg(feature = "postgres")]
+pub use postgres::{Postgres, PostgresError};
 #[cfg(feature = "redb")]
 pub use redb::{Durability, Redb, RedbError};
 pub use trace::{InvalidTraceParent, TraceParent};
