@@ -12,6 +12,8 @@ mod error;
 mod feed;
 mod health;
 mod memory;
+#[cfg(feature = "nats")]
+mod nats;
 mod once;
 #[cfg(feature = "redb")]
 mod redb;
@@ -26,6 +28,8 @@ pub(crate) use feed::GiveBack;
 pub use feed::{Delivered, Feed, Receiver};
 pub use health::Health;
 pub use memory::Memory;
+#[cfg(feature = "nats")]
+pub use nats::{Nats, NatsError, Storage};
 #[cfg(feature = "redb")]
 pub use redb::{Durability, Redb, RedbError};
 pub use trace::{InvalidTraceParent, TraceParent};
