@@ -1,0 +1,56 @@
+//! What every engine on a server has to show, whatever its server does. One file for each idea; each is a test for every
+//! engine, and an engine is a line in [`on_each_server`].
+
+use sse_runtime::engine::{Engine, EngineError};
+
+use crate::server::Server;
+
+/// An engine, and how it is put on its server.
+pub(crate) trait OnServer: 'static {
+    type Server: Server;
+    /// How large an event may be at most, and somewhat more: too large.
+    const TOO_LARGE: usize;
+
+    /// The URL of the log of this name.
+    fn url(server: &Self::Server, log: &str) -> String;
+
+    /// The same log, of which the newest events are kept, about as many as these.
+    fn keeping(url: &str, events: u64) -> Box<dyn Engine>;
+
+    /// Whether this is what the engine says of an event that is too large for it.
+    fn is_too_large(error: &EngineError) -> bool;
+}
+
+/// Makes a test of a function for each engine.
+macro_rules! on_each_server {
+    ($test:ident) => {
+        mod $test {
+            use crate::engines::{OnNats, OnPostgres, OnRedis};
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn nats() {
+                super::$test::<OnNats>().await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                super::$test::<OnPostgres>().await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn redis() {
+                super::$test::<OnRedis>().await;
+            }
+        }
+    };
+}
+
+mod crowd;
+mod hanging;
+mod ids;
+mod killed;
+mod large;
+mod names;
+mod outage;
+mod refused;
+mod scene;
