@@ -2,5 +2,6 @@
 //! `cargo test -p sse-tests --test servers -- --show-output`.
 
 mod process;
+mod redis;
 mod server;
 mod started;
