@@ -6,6 +6,7 @@ mod engines;
 mod log;
 mod node;
 mod process;
+mod redis;
 mod server;
 mod started;
 mod suite;
