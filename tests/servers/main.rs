@@ -4,6 +4,7 @@
 mod client;
 mod engines;
 mod node;
+mod postgres;
 mod process;
 mod server;
 mod started;
