@@ -3,6 +3,7 @@
 
 mod client;
 mod engines;
+mod log;
 mod node;
 mod postgres;
 mod process;

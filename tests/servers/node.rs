@@ -56,12 +56,6 @@ impl Drop for Serving {
     }
 }
 
-/// A hub that holds so little itself that the log has to be asked.
-pub(crate) async fn small(url: &str) -> Hub {
-    let hub = Hub::connect(url).expect("it names an engine").topic_events(4).start();
-    sse_tests::within_limit("a hub", hub).await.expect("the server is there")
-}
-
 /// Where the hub stands.
 pub(crate) fn position(hub: &Hub) -> EventId {
     hub.topic::<Message>("").position()

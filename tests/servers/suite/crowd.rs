@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sse_runtime::{Hub, Topic, listen, serve};
+use sse_runtime::{Topic, listen, serve};
 use sse_tests::{Example, allow_many_files};
 use tokio::sync::{Barrier, Semaphore};
 use tokio::task::JoinSet;
@@ -12,8 +12,9 @@ use tokio::time::{interval, sleep};
 
 use super::OnServer;
 use crate::client::{Stream, follow};
+use crate::log::{Log, start};
 use crate::node::app;
-use crate::server::{Server as _, fresh_name};
+use crate::server::Server as _;
 use crate::turns::{Kind, Turn};
 
 const STREAMS: usize = 1000;
@@ -30,15 +31,16 @@ const LOG: &str = "SSE_TESTS_NODE";
 on_each_server!(who_was_at_a_node_that_dies_goes_on_at_the_other);
 
 async fn who_was_at_a_node_that_dies_goes_on_at_the_other<E: OnServer>() {
-    if let Ok(url) = std::env::var(LOG) {
-        return be_a_node(&url).await;
+    if let Ok(log) = std::env::var(LOG) {
+        let (url, name) = log.split_once(' ').expect("where, and which");
+        return be_a_node(&Log::at::<E>(url.to_owned(), name.to_owned())).await;
     }
     let _turn = Turn::of(Kind::Busy).await;
     allow_many_files();
     let server = E::Server::start().await;
-    let url = E::url(&server, &fresh_name());
+    let log = Log::on::<E>(&server);
     let test = format!("suite::crowd::who_was_at_a_node_that_dies_goes_on_at_the_other::{}", E::Server::NAME);
-    let (dies, lives) = (start_node(&test, &url).await, start_node(&test, &url).await);
+    let (dies, lives) = (start_node(&test, &log).await, start_node(&test, &log).await);
     let addresses = [dies.address(), lives.address()];
 
     let open = Arc::new(Barrier::new(STREAMS + 1));
@@ -52,7 +54,7 @@ async fn who_was_at_a_node_that_dies_goes_on_at_the_other<E: OnServer>() {
     }
     open.wait().await;
 
-    let hub = Hub::connect(&url).expect("it names an engine").start().await.expect("the server is there");
+    let hub = start(log.hub()).await;
     let topics: Vec<Topic> = TOPICS.iter().map(|name| hub.topic(name)).collect();
     let mut dies = Some(dies);
     let mut pace = interval(EVERY);
@@ -83,16 +85,22 @@ async fn who_was_at_a_node_that_dies_goes_on_at_the_other<E: OnServer>() {
 }
 
 /// Starts this very program again, as a node on the log.
-async fn start_node(test: &str, url: &str) -> Example {
+async fn start_node(test: &str, log: &Log) -> Example {
     let this = std::env::current_exe().expect("the test's own file");
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let arguments = ["--exact", test, "--nocapture"];
-    Example::start_program_inheriting(&this, &arguments, &[(LOG, url)], &listener).await
+    Example::start_program_inheriting(
+        &this,
+        &arguments,
+        &[(LOG, &format!("{} {}", log.url, log.name))],
+        &listener,
+    )
+    .await
 }
 
-async fn be_a_node(url: &str) {
+async fn be_a_node(log: &Log) {
     allow_many_files();
-    let hub = Hub::connect(url).expect("it names an engine").start().await.expect("the server is there");
+    let hub = start(log.hub()).await;
     let listener = listen("127.0.0.1:0").await.expect("the inherited socket");
     println!("\nlistening on http://{}", listener.local_addr().expect("an address"));
     serve(listener, app(&hub, Vec::new())).await.expect("it serves until it is killed");

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::OnServer;
 use super::scene::Scene;
-use crate::server::{Server as _, fresh_name};
+use crate::server::Server as _;
 use crate::turns::{Kind, Turn};
 
 on_each_server!(a_server_that_hangs_holds_up_nobody);
@@ -12,7 +12,7 @@ on_each_server!(a_server_that_hangs_holds_up_nobody);
 async fn a_server_that_hangs_holds_up_nobody<E: OnServer>() {
     let _turn = Turn::of(Kind::Measuring).await;
     let server = E::Server::start().await;
-    let mut scene = Scene::on(E::Server::NAME, E::url(&server, &fresh_name())).await;
+    let mut scene = Scene::on::<E>(&server).await;
 
     server.pause();
     let paused = Instant::now();

@@ -1,46 +1,44 @@
 //! Ids of all kinds that clients come back with, also when everything was restarted and nothing was published since.
 
-use sse_runtime::Hub;
 use sse_runtime::testing::TestClient;
 
 use super::OnServer;
-use crate::node::{client, publish_for, seq, small};
-use crate::server::{Server as _, fresh_name};
+use crate::log::Log;
+use crate::node::{client, publish_for, seq};
+use crate::server::Server as _;
 
 on_each_server!(every_id_gets_what_it_should);
 
 async fn every_id_gets_what_it_should<E: OnServer>() {
     let mut server = E::Server::start().await;
-    let kept = E::url(&server, &fresh_name());
-    let other = E::url(&server, &fresh_name());
-    let short = E::url(&server, &fresh_name());
+    let kept = Log::on::<E>(&server);
+    let short = Log::on::<E>(&server).keeping(10);
 
-    let hub = small(&kept).await;
+    let hub = kept.small().await;
     let mut ids = Vec::new();
     for number in 0..12 {
         // On a second topic, too: the numbers of one have holes.
         let topic = ["a", "a", "b"][number % 3];
         ids.push(publish_for(&hub, topic, &number.to_string(), sse_tests::LIMIT).await.to_string());
     }
-    let foreign = small(&other).await;
+    let foreign = Log::on::<E>(&server).small().await;
     let foreign = publish_for(&foreign, "a", "elsewhere", sse_tests::LIMIT).await.to_string();
     let (epoch, _) = ids[0].split_once('-').expect("epoch and number");
     let ahead = format!("{epoch}-{}", seq(&ids[11]) + 1000);
     let ids = Ids { good: ids, foreign, ahead };
     ids.check(&client(&hub)).await;
-    ids.check(&client(&small(&kept).await)).await;
+    ids.check(&client(&kept.small().await)).await;
 
-    let evicted = on_a_short_log::<E>(&short).await;
-    reset(&client(&Hub::on(E::keeping(&short, 10)).start().await.expect("started")), &evicted, "evicted")
-        .await;
+    let evicted = evict(&short).await;
+    reset(&client(&short.small().await), &evicted, "evicted").await;
 
     // Everything again, when nothing is left in any process.
     drop(hub);
     server.kill().await;
     server.start_again().await;
-    let hub = small(&kept).await;
+    let hub = kept.small().await;
     ids.check(&client(&hub)).await;
-    let short_again = Hub::on(E::keeping(&short, 10)).start().await.expect("started");
+    let short_again = short.small().await;
     reset(&client(&short_again), &evicted, "evicted").await;
 
     // The log goes on where it was.
@@ -87,8 +85,8 @@ impl Ids {
 }
 
 /// Publishes on a log that keeps ten events until the first one is gone, whose id is the answer.
-async fn on_a_short_log<E: OnServer>(url: &str) -> String {
-    let hub = Hub::on(E::keeping(url, 10)).topic_events(4).start().await.expect("started");
+async fn evict(log: &Log) -> String {
+    let hub = log.small().await;
     let client = client(&hub);
     let first = publish_for(&hub, "a", "first", sse_tests::LIMIT).await.to_string();
     let mut published = 1;
@@ -105,7 +103,7 @@ async fn on_a_short_log<E: OnServer>(url: &str) -> String {
         }
     };
     sse_tests::within_limit("an event that is evicted", gone).await;
-    println!("{}: of a log of 10 events, the first is gone at {published}", E::Server::NAME);
+    println!("{log:?}: the first is gone when there are {published}");
     first
 }
 

@@ -12,8 +12,9 @@ use tokio::time::sleep;
 
 use super::OnServer;
 use crate::client::follow;
+use crate::log::{Log, start};
 use crate::node::{Serving, position, publish_for, seq};
-use crate::server::{Server as _, fresh_name};
+use crate::server::Server as _;
 use crate::turns::{Kind, Turn};
 
 const EVENTS: usize = 100_000;
@@ -32,15 +33,15 @@ on_each_server!(nothing_is_lost_or_doubled_when_the_server_is_killed);
 async fn nothing_is_lost_or_doubled_when_the_server_is_killed<E: OnServer>() {
     let _turn = Turn::of(Kind::Busy).await;
     let mut server = E::Server::start().await;
-    let url = E::url(&server, &fresh_name());
-    let nodes = [node(&url).await, node(&url).await];
-    let start = position(&nodes[0].0).to_string();
+    let log = Log::on::<E>(&server);
+    let nodes = [node(&log).await, node(&log).await];
+    let beginning = position(&nodes[0].0).to_string();
 
     let mut followers = JoinSet::new();
     for (number, (_, serving)) in nodes.iter().enumerate() {
         for path in [ALL, "/a"] {
-            let (address, start) = (serving.address, start.clone());
-            followers.spawn(async move { (number, path, read(address, path, start).await) });
+            let (address, last) = (serving.address, beginning.clone());
+            followers.spawn(async move { (number, path, read(address, path, last).await) });
         }
     }
     let begun = Instant::now();
@@ -79,17 +80,17 @@ async fn nothing_is_lost_or_doubled_when_the_server_is_killed<E: OnServer>() {
     }
 
     // What is in the log, as one finds it who was not there.
-    let (_hub, late) = node(&url).await;
-    let log = read(late.address, ALL, start).await;
+    let (_hub, late) = node(&log).await;
+    let there = read(late.address, ALL, beginning).await;
     while let Some(done) = followers.join_next().await {
         let (node, path, heard) = done.expect("no panic");
-        let of_path = log.events.iter().filter(|event| path == ALL || topic_of(event) == Some("a"));
+        let of_path = there.events.iter().filter(|event| path == ALL || topic_of(event) == Some("a"));
         let expected: Vec<_> = of_path.filter(|event| path == ALL || event.1 != "end").collect();
         let heard_events: Vec<_> = heard.events.iter().filter(|e| path == ALL || e.1 != "end").collect();
         assert_same(&format!("{path} at node {node}"), &heard_events, &expected);
         println!("{}: {path} at node {node} came back {} times", E::Server::NAME, heard.came_back);
     }
-    let unknown = check(&log.events, &published);
+    let unknown = check(&there.events, &published);
     let sum = |count: fn(&Published) -> usize| published.iter().map(count).sum::<usize>();
     println!(
         "{}: {EVENTS} events in {took:.1?}, {before} of them before the kill; away for {outage:.1?}; {} publishes failed \
@@ -103,9 +104,8 @@ async fn nothing_is_lost_or_doubled_when_the_server_is_killed<E: OnServer>() {
 }
 
 /// A hub that may read all of it again to one client.
-async fn node(url: &str) -> (Hub, Serving) {
-    let hub = Hub::connect(url).expect("it names an engine").replay_bytes(1 << 30).start().await;
-    let hub = hub.expect("the server is there");
+async fn node(log: &Log) -> (Hub, Serving) {
+    let hub = start(log.hub().replay_bytes(1 << 30)).await;
     let serving = Serving::start(&hub).await;
     (hub, serving)
 }

@@ -1,20 +1,20 @@
 //! Events of the size that a server takes, and beyond.
 
 use sse_runtime::testing::TestStream;
-use sse_runtime::{Hub, PublishError, Topic};
+use sse_runtime::{PublishError, Topic};
 
 use super::OnServer;
+use crate::log::{Log, start};
 use crate::node::{client, position};
-use crate::server::{Server as _, fresh_name};
+use crate::server::Server as _;
 
 on_each_server!(an_event_that_is_too_large_is_an_error_and_nothing_else);
 
 async fn an_event_that_is_too_large_is_an_error_and_nothing_else<E: OnServer>() {
     let server = E::Server::start().await;
-    let url = E::url(&server, &fresh_name());
-    let hub = Hub::connect(&url).expect("it names an engine").max_event(E::TOO_LARGE * 2).start().await;
-    let hub = hub.expect("the server is there");
-    let start = position(&hub);
+    let log = Log::on::<E>(&server);
+    let hub = start(log.hub().max_event(E::TOO_LARGE * 2)).await;
+    let beginning = position(&hub);
     let topic: Topic = hub.topic("a");
     let mut events = client(&hub).get("/a").stream().await;
     assert_eq!(events.next().await.name, "sse-open");
@@ -53,8 +53,8 @@ async fn an_event_that_is_too_large_is_an_error_and_nothing_else<E: OnServer>() 
         events.expect("message", "small").await;
     };
     check(&mut events).await;
-    let late = Hub::connect(&url).expect("it names an engine").start().await.expect("the server is there");
-    let mut resumed = client(&late).get("/a").last_event_id(start.as_str()).stream().await;
+    let late = start(log.hub()).await;
+    let mut resumed = client(&late).get("/a").last_event_id(beginning.as_str()).stream().await;
     assert_eq!(resumed.next().await.name, "sse-open");
     check(&mut resumed).await;
 }

@@ -4,8 +4,9 @@ use sse_runtime::testing::TestClient;
 use sse_runtime::{Message, Topic};
 
 use super::OnServer;
-use crate::node::{app, small};
-use crate::server::{Server as _, fresh_name};
+use crate::log::Log;
+use crate::node::app;
+use crate::server::Server as _;
 
 on_each_server!(any_text_is_a_topic_of_its_own);
 
@@ -80,9 +81,9 @@ fn names() -> Vec<String> {
 
 async fn any_text_is_a_topic_of_its_own<E: OnServer>() {
     let server = E::Server::start().await;
-    let url = E::url(&server, &fresh_name());
+    let log = Log::on::<E>(&server);
     let names = names();
-    let hubs = [small(&url).await, small(&url).await];
+    let hubs = [log.small().await, log.small().await];
     let clients = hubs.each_ref().map(|hub| TestClient::new(app(hub, names.clone())).limit(sse_tests::LIMIT));
     let start = hubs[0].topic::<Message>("").position().to_string();
 
@@ -101,7 +102,7 @@ async fn any_text_is_a_topic_of_its_own<E: OnServer>() {
             topic.publish(format!("{number} {round} again")).await.expect("published");
         }
     }
-    let late = TestClient::new(app(&small(&url).await, names.clone())).limit(sse_tests::LIMIT);
+    let late = TestClient::new(app(&log.small().await, names.clone())).limit(sse_tests::LIMIT);
     for (number, name) in names.iter().enumerate() {
         let path = format!("/number/{number}");
         let mut resumed = late.get(&path).last_event_id(&start).stream().await;

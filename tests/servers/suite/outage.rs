@@ -6,7 +6,7 @@ use tokio::time::sleep;
 
 use super::OnServer;
 use super::scene::Scene;
-use crate::server::{Server as _, fresh_name};
+use crate::server::Server as _;
 use crate::turns::{Kind, Turn};
 
 /// Long enough that whoever waits twice as long each time would wait for longer than a subscriber may.
@@ -17,7 +17,7 @@ on_each_server!(an_outage_is_over_when_the_server_is_back);
 async fn an_outage_is_over_when_the_server_is_back<E: OnServer>() {
     let _turn = Turn::of(Kind::Measuring).await;
     let mut server = E::Server::start().await;
-    let mut scene = Scene::on(E::Server::NAME, E::url(&server, &fresh_name())).await;
+    let mut scene = Scene::on::<E>(&server).await;
 
     server.kill().await;
     scene.is_down(Instant::now()).await;

@@ -3,10 +3,10 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
-use sse_runtime::Hub;
 use sse_runtime::engine::EngineError;
 
 use super::OnServer;
+use crate::log::{Log, start};
 use crate::server::{PASSWORD, Server, fresh_name};
 
 /// How long a program may need to find out that it cannot begin. Where somebody listens and says nothing, it waits for an
@@ -20,10 +20,8 @@ on_each_server!(what_cannot_begin_says_why);
 async fn what_cannot_begin_says_why<E: OnServer>() {
     let server = E::Server::start().await;
     let address = server.process().address();
-    let good = E::url(&server, &fresh_name());
-    let on = |password: &str, there: SocketAddr| {
-        good.replace(PASSWORD, password).replace(&address.to_string(), &there.to_string())
-    };
+    let name = fresh_name();
+    let on = |password: &str, there: SocketAddr| Log::at::<E>(server.url_with(password, there), name.clone());
 
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let nobody = free.local_addr().expect("an address");
@@ -41,27 +39,21 @@ async fn what_cannot_begin_says_why<E: OnServer>() {
     let silence = error(&on(PASSWORD, silent_address), LIMIT).await;
     assert!(silence.contains(&silent_address.to_string()), "{silence}");
 
-    // No URL at all is found out before anything is opened, or when it is.
-    for url in [format!("{}://", E::Server::NAME), format!("{}://{WRONG}@:99999", E::Server::NAME)] {
-        let text = match Hub::connect(&url) {
-            Err(error) => error.to_string(),
-            Ok(hub) => hub.start().await.expect_err(&url).to_string(),
-        };
-        println!("{url}: {text}");
-        assert!(!text.is_empty());
-    }
+    let nothing = Log::at::<E>(format!("{}://{WRONG}@:99999", E::Server::NAME), name.clone());
+    error(&nothing, AT_ONCE).await;
+
     // And the server is none the worse for it.
-    Hub::connect(&good).expect("it names an engine").start().await.expect("the server is there");
+    start(on(PASSWORD, address).hub()).await;
 }
 
 /// What the hub says that cannot start.
-async fn error(url: &str, limit: Duration) -> String {
+async fn error(log: &Log, limit: Duration) -> String {
     let begun = Instant::now();
-    let starting = Hub::connect(url).expect("it names an engine").start();
+    let starting = log.hub().start();
     let error: EngineError = tokio::time::timeout(limit, starting)
         .await
-        .unwrap_or_else(|_| panic!("{url} is tried for {limit:?}"))
-        .expect_err(url);
+        .unwrap_or_else(|_| panic!("{log:?} is tried for {limit:?}"))
+        .expect_err("nobody answers there");
     let (text, details) = (error.to_string(), format!("{error:?}"));
     for password in [PASSWORD, WRONG] {
         assert!(!text.contains(password) && !details.contains(password), "{text}, {details}");

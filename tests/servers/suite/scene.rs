@@ -10,8 +10,11 @@ use sse_runtime::testing::{ReceivedEvent, TestStream};
 use sse_runtime::{Hub, PublishError, Topic};
 use tokio::time::{sleep, timeout};
 
+use super::OnServer;
 use crate::client::{Event, follow};
-use crate::node::{Serving, client, position, publish_for, small};
+use crate::log::Log;
+use crate::node::{Serving, client, position, publish_for};
+use crate::server::Server as _;
 
 /// How long anybody may wait for an answer, whatever the server does.
 const ANSWER: Duration = Duration::from_secs(15);
@@ -25,7 +28,7 @@ const BEFORE: usize = 20;
 
 pub(super) struct Scene {
     engine: &'static str,
-    url: String,
+    log: Log,
     start: String,
     nodes: [(Hub, Serving); 2],
     streams: [TestStream; 2],
@@ -36,8 +39,9 @@ pub(super) struct Scene {
 
 impl Scene {
     /// A browser at each node, which has got what was published so far.
-    pub(super) async fn on(engine: &'static str, url: String) -> Self {
-        let hubs = [small(&url).await, small(&url).await];
+    pub(super) async fn on<E: OnServer>(server: &E::Server) -> Self {
+        let log = Log::on::<E>(server);
+        let hubs = [log.small().await, log.small().await];
         let start = position(&hubs[0]).to_string();
         let mut streams =
             [client(&hubs[0]).get("/news").stream().await, client(&hubs[1]).get("/news").stream().await];
@@ -55,11 +59,7 @@ impl Scene {
         }
         let [a, b] = hubs;
         let nodes = [(a.clone(), Serving::start(&a).await), (b.clone(), Serving::start(&b).await)];
-        Self { engine, url, start, nodes, streams, acknowledged, unknown: Mutex::default() }
-    }
-
-    fn id(&self, number: usize) -> &str {
-        &self.acknowledged[&number.to_string()]
+        Self { engine: E::Server::NAME, log, start, nodes, streams, acknowledged, unknown: Mutex::default() }
     }
 
     /// Waits until both hubs say that the server is away, and why.
@@ -146,7 +146,7 @@ impl Scene {
         let soon = SILENCE + NOISE;
         let engine = self.engine;
         // Somebody who has nothing to recover from.
-        let other = small(&self.url).await;
+        let other = self.log.small().await;
         let by_other = format!("{text}, by another node");
         let id = publish_for(&other, TOPIC, &by_other, soon).await.to_string();
         let mut heard = Vec::new();
@@ -191,7 +191,7 @@ impl Scene {
             self.acknowledged.insert(text.clone(), id.to_string());
         }
         publish_for(&self.nodes[0].0, TOPIC, "end", ANSWER).await;
-        let late = small(&self.url).await;
+        let late = self.log.small().await;
         let mut there: HashMap<String, String> = HashMap::new();
         let mut events = client(&late).get("/news").last_event_id(&self.start).stream().await;
         assert_eq!(events.next().await.name, "sse-open");
