@@ -5,6 +5,7 @@ mod client;
 mod engines;
 mod log;
 mod node;
+mod postgres;
 mod process;
 mod redis;
 mod server;

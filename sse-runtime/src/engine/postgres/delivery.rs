@@ -317,8 +317,9 @@ async fn listen(shared: &Shared, signs: &Arc<Signs>) -> Result<(Session, Log), P
         }
     });
     let session = session.await?;
-    let listened = session.run(&format!("LISTEN \"{}\"", shared.names.channel), shared.options.read_timeout);
-    listened.await.map_err(|trouble| trouble.error(&shared.connector))?;
+    let listened = format!("LISTEN \"{}\"", shared.names.channel);
+    let listened = session.run(&listened, shared.options.read_timeout).await;
+    listened.map_err(|trouble| trouble.error(&shared.connector))?;
     let log = if shared.epoch.get().is_none() {
         shared.begin(&session).await?
     } else {
