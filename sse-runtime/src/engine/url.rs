@@ -6,7 +6,14 @@
 use super::{Engine, Memory};
 
 /// Every scheme, and the feature that brings it.
-const SCHEMES: [(&str, Option<&str>); 2] = [("memory", None), ("redb", Some("redb"))];
+const SCHEMES: [(&str, Option<&str>); 6] = [
+    ("memory", None),
+    ("redb", Some("redb")),
+    ("redis", Some("redis")),
+    ("rediss", Some("redis")),
+    ("redis+unix", Some("redis")),
+    ("unix", Some("redis")),
+];
 
 /// Why a text names no engine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +57,10 @@ pub enum UrlError {
 /// |---|---|
 /// | `memory:` | [`Memory`] |
 /// | `redb:events.redb`, `redb:/var/lib/app/events.redb` | `Redb` on this file, with the feature `redb` |
+/// | `redis://user:password@host:6379/0`, `rediss://..` | `Redis` on this server, with the feature `redis` |
+/// | `unix:///run/redis.sock`, `redis+unix:///run/redis.sock` | the same, over a socket of this machine |
+///
+/// `?prefix=shop` at the end of one of `Redis` names the log, of several on one server.
 ///
 /// [`Hub::connect`](crate::Hub::connect) makes a hub of it.
 ///
@@ -80,6 +91,12 @@ pub fn from_url(url: &str) -> Result<Box<dyn Engine>, UrlError> {
             }
             path => Ok(Box::new(super::Redb::open(path))),
         },
+        #[cfg(feature = "redis")]
+        "redis" | "rediss" | "redis+unix" | "unix" => match super::Redis::from_url(url) {
+            Ok(engine) => Ok(Box::new(engine)),
+            // Without what stands there: it may be a password.
+            Err(reason) => Err(UrlError::Malformed { url: format!("{scheme}:.."), reason }),
+        },
         _ => Err(match SCHEMES.iter().find(|(known, _)| *known == scheme) {
             Some(&(_, Some(feature))) => UrlError::MissingFeature { scheme: scheme.to_owned(), feature },
             _ => UrlError::UnknownScheme { scheme: scheme.to_owned() },
@@ -103,7 +120,8 @@ mod tests {
     #[test]
     fn what_names_no_engine_is_told_which_there_are() {
         let text = |url| from_url(url).map(drop).expect_err(url).to_string();
-        let known = "`memory:`, `redb:` (feature `redb`)";
+        let known = known();
+        assert!(known.starts_with("`memory:`, `redb:` (feature `redb`), "), "{known}");
         assert_eq!(
             text("events.redb"),
             format!("\"events.redb\" does not say which engine: it begins with one of {known}")
@@ -122,6 +140,32 @@ mod tests {
         for bad in ["redb:", "redb://a.redb"] {
             assert!(matches!(from_url(bad), Err(UrlError::Malformed { .. })), "{bad}");
         }
+    }
+
+    #[cfg(feature = "redis")]
+    #[test]
+    fn a_server_is_named_by_its_url() {
+        for good in [
+            "redis://h",
+            "redis://:secret@h:1/2?prefix=shop",
+            "redis+unix:///run/redis.sock?db=1&prefix=a%20b",
+            "unix:///run/redis.sock",
+        ] {
+            assert!(from_url(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "redis:",
+            "redis://:secret@",
+            "redis://:secret@h/x",
+            "rediss://:secret@h",
+            "redis://:secret@h?prefix={}",
+        ] {
+            let error = from_url(bad).map(drop).expect_err(bad);
+            assert!(matches!(error, UrlError::Malformed { .. }), "{bad}: {error}");
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
+        let shown = format!("{:?}", from_url("redis://:secret@h?protocol=resp3&prefix=a%20b").expect("good"));
+        assert!(shown.contains("a b") && !shown.contains("secret"), "{shown}");
     }
 
     #[cfg(not(feature = "redb"))]
