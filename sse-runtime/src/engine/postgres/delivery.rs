@@ -340,7 +340,7 @@ async fn prepared(shared: &Shared, session: Session) -> Result<Listening, Postgr
                 FROM ( \
                     SELECT * FROM {{schema}}.events WHERE seq > $2 AND ($3::bigint[] IS NULL OR hash = ANY ($3)) \
                     ORDER BY seq LIMIT {RECORDS} \
-                ) some \
+                ) page \
             ) summed WHERE before < {BYTES} \
         ) e ON true WHERE l.epoch = $1 ORDER BY e.seq"
     );
