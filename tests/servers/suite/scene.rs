@@ -62,28 +62,15 @@ impl Scene {
         Self { engine: E::Server::NAME, log, start, nodes, streams, acknowledged, unknown: Mutex::default() }
     }
 
-    /// Waits until both hubs say that the server is away, and why.
+    /// Waits until both hubs say that the server is away.
     pub(super) async fn is_down(&self, since: Instant) {
-        for (hub, _) in &self.nodes {
-            let reason = loop {
-                match hub.health() {
-                    Health::Down { reason, .. } => break reason.to_string(),
-                    _ => assert!(since.elapsed() < ANSWER, "nothing is noticed after {ANSWER:?}"),
-                }
-                sleep(Duration::from_millis(5)).await;
-            };
-            assert!(!reason.is_empty());
-            println!("{}: down after {:.1?}: {reason}", self.engine, since.elapsed());
-        }
+        are_down(self.engine, &self.nodes, since).await;
     }
 
-    /// While the server is away, everybody gets an answer in time. To be called with another text each time.
+    /// While the server is away, everybody gets an answer in time, and is told. To be called with another text each time.
     pub(super) async fn nobody_waits_for_ever(&mut self, text: &str) {
         let Self { engine, nodes, streams, .. } = self;
         let (hub, serving) = &nodes[0];
-        let begun = Instant::now();
-        let say = |what: &str| println!("{engine}: {what} after {:.1?}", begun.elapsed());
-
         let publish = async |keyed: bool| {
             let text = format!("{text}, keyed {keyed}");
             let topic: Topic = hub.topic(TOPIC);
@@ -91,7 +78,7 @@ impl Scene {
             let publishing = if keyed { publishing.dedupe(text.clone()) } else { publishing };
             let error = publishing.await.expect_err("nobody can have acknowledged it");
             assert!(matches!(&error, PublishError::Engine { topic, .. } if topic == TOPIC), "{error:?}");
-            say(&format!("published {text:?}: {error}"));
+            println!("{engine}: {text:?}: {error}");
             self.unknown.lock().expect("no panic").insert(text, keyed);
         };
         // Either it can be opened without a server, or not.
@@ -100,14 +87,12 @@ impl Scene {
                 Ok(event) => assert!(["sse-open", "failure"].contains(&event.name.as_str()), "{event:?}"),
                 Err(status) => assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE),
             }
-            say("a first visit to a new topic was answered");
         };
         let from_the_log = async {
             match first(serving, "/news", &self.acknowledged["1"]).await {
                 Ok(event) => assert_eq!(event.name, "failure", "only the log has it: {event:?}"),
                 Err(status) => assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE),
             }
-            say("a visit that needs the log was answered");
         };
         let alive = async {
             for stream in streams {
@@ -117,12 +102,16 @@ impl Scene {
                     stream.expect_keep_alive().await;
                 }
             }
-            say("open streams are alive");
         };
-        let all = async {
-            tokio::join!(publish(true), publish(false), somewhere_new, from_the_log, alive);
-        };
-        timeout(ANSWER, all).await.unwrap_or_else(|_| panic!("somebody waits after {ANSWER:?}"));
+        let down = are_down(engine, nodes, Instant::now());
+        tokio::join!(
+            in_time(engine, "an event with a key", publish(true)),
+            in_time(engine, "an event without one", publish(false)),
+            in_time(engine, "the first visit of a new topic", somewhere_new),
+            in_time(engine, "a visit that needs the log", from_the_log),
+            in_time(engine, "keep-alives of open streams", alive),
+            down,
+        );
     }
 
     /// Who comes back to a node, and has missed only what the node holds itself, needs no server.
@@ -208,6 +197,28 @@ impl Scene {
             assert_eq!(there.remove(text).as_ref(), Some(id), "{text:?} was acknowledged");
         }
         assert!(there.keys().all(|text| unknown.contains_key(text)), "{there:?}");
+    }
+}
+
+async fn in_time(engine: &str, what: &str, answer: impl Future<Output = ()>) {
+    let begun = Instant::now();
+    let answered = timeout(ANSWER, answer).await;
+    answered.unwrap_or_else(|_| panic!("{engine}: {what}: no answer in {ANSWER:?}"));
+    println!("{engine}: {what}: after {:.1?}", begun.elapsed());
+}
+
+/// Waits until all hubs say that the server is away, and why; also those that have nothing to publish.
+async fn are_down(engine: &str, nodes: &[(Hub, Serving)], since: Instant) {
+    for (number, (hub, _)) in nodes.iter().enumerate() {
+        let reason = loop {
+            match hub.health() {
+                Health::Down { reason, .. } => break reason.to_string(),
+                _ => assert!(since.elapsed() < ANSWER, "node {number} notices nothing in {ANSWER:?}"),
+            }
+            sleep(Duration::from_millis(5)).await;
+        };
+        assert!(!reason.is_empty());
+        println!("{engine}: node {number} is down after {:.1?}: {reason}", since.elapsed());
     }
 }
 
