@@ -99,12 +99,16 @@ async fn connect(shared: &Shared, before: Option<(u64, u64)>, serial: u64) -> Re
         .set_connection_timeout(None)
         .set_response_timeout(None)
         .set_write_backpressure_boundary(256 << 10);
-    let client = &shared.client;
-    let mut connection =
-        client.get_multiplexed_async_connection_with_config(&config).await.map_err(failed)?;
+    let (client, limit) = (&shared.client, shared.options.connect_timeout);
+    let (mut connection, publishing, messages) = tokio::try_join!(
+        client.get_multiplexed_async_connection_with_config(&config),
+        client.get_multiplexed_async_connection_with_config(&config),
+        client.get_async_pubsub(),
+    )
+    .map_err(failed)?;
     let run = identify(&mut connection, address).await?;
     loop {
-        match script::load(&mut connection).await {
+        match script::load(&mut connection, limit).await {
             // It has just begun, and reads its data.
             Err(error) if error.code() == Some("LOADING") => {
                 tokio::time::sleep(Duration::from_millis(20)).await
@@ -114,9 +118,9 @@ async fn connect(shared: &Shared, before: Option<(u64, u64)>, serial: u64) -> Re
     }
     let (epoch, top, generation, lost) =
         enter(shared, &mut connection, before, &run).await.map_err(|error| refused(shared, &error))?;
-    let (mut sink, stream) = client.get_async_pubsub().await.map_err(failed)?.split();
+    let (mut sink, stream) = messages.split();
     sink.subscribe(shared.keys.marks.as_str()).await.map_err(failed)?;
-    let link = Arc::new(Link { connection, generation, serial, lost });
+    let link = Arc::new(Link { connection, publishing, generation, serial, lost });
     Ok(Joined { link, sink, stream, epoch, top, lost })
 }
 

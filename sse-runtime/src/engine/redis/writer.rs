@@ -20,7 +20,7 @@ use ::redis::{Cmd, RedisResult, Value};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use super::error::{Meaning, RedisFailure, meaning};
 use super::link::{Link, Shared};
@@ -46,6 +46,8 @@ struct Group {
     jobs: Vec<Job>,
     /// It is under way on this connection.
     on: Option<u64>,
+    /// Since when.
+    since: Instant,
     /// It was sent, and no answer says that it was not done.
     maybe: bool,
 }
@@ -99,6 +101,8 @@ impl Writer {
         let mut ends = None;
         loop {
             let last = ends.unwrap_or_else(Instant::now);
+            let oldest = self.groups.front().filter(|group| group.on.is_some()).map(|group| group.since);
+            let late = oldest.map(|since| since + self.shared.options.publish_timeout);
             tokio::select! {
                 job = self.jobs.recv(), if ends.is_none() => match job {
                     Some(job) => self.gather(job).await,
@@ -112,7 +116,11 @@ impl Writer {
                     }
                     Err(_) => return,
                 },
-                () = tokio::time::sleep_until(last), if ends.is_some() => return,
+                () = sleep_until(late.unwrap_or(last)), if late.is_some() && self.link.is_some() => {
+                    let failure = self.shared.late(self.shared.options.publish_timeout);
+                    self.give_up(failure);
+                }
+                () = sleep_until(last), if ends.is_some() => return,
             }
             self.send().await;
             if ends.is_some() && self.waiting.is_empty() && self.groups.is_empty() {
@@ -176,7 +184,8 @@ impl Writer {
                 return;
             }
             if self.forgotten {
-                if let Err(error) = script::load(&mut link.connection.clone()).await {
+                let limit = self.shared.options.connect_timeout;
+                if let Err(error) = script::load(&mut link.publishing.clone(), limit).await {
                     self.shared.give_up(&link, self.shared.failure(&error));
                     return;
                 }
@@ -187,7 +196,7 @@ impl Writer {
         for at in 0..self.groups.len() {
             let Some(group) = self.groups.get_mut(at) else { break };
             if group.on.is_none() {
-                (group.on, group.maybe) = (Some(link.serial), true);
+                (group.on, group.maybe, group.since) = (Some(link.serial), true, Instant::now());
                 let call = call(&self.shared, &link, group, before);
                 self.under_way.push(sent(&link, group.number, call));
             }
@@ -196,7 +205,8 @@ impl Writer {
         while self.groups.len() < UNDER_WAY && self.is_worth_it() {
             let Some(jobs) = self.next_jobs() else { continue };
             self.numbered += 1;
-            let group = Group { number: self.numbered, jobs, on: Some(link.serial), maybe: true };
+            let (number, on) = (self.numbered, Some(link.serial));
+            let group = Group { number, jobs, on, since: Instant::now(), maybe: true };
             let call = call(&self.shared, &link, &group, before);
             self.under_way.push(sent(&link, group.number, call));
             before = group.number;
@@ -294,7 +304,7 @@ impl Writer {
 }
 
 fn sent(link: &Link, number: u64, call: Cmd) -> Sent {
-    let (mut connection, serial) = (link.connection.clone(), link.serial);
+    let (mut connection, serial) = (link.publishing.clone(), link.serial);
     Box::pin(async move { (number, serial, connection.send_packed_command(&call).await) })
 }
 
