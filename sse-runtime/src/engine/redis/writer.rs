@@ -15,6 +15,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::redis::{Cmd, RedisResult, Value};
 use futures_util::StreamExt as _;
@@ -35,8 +36,11 @@ const BYTES: usize = 256 << 10;
 const UNDER_WAY: usize = 4;
 /// While groups are under way, another one is sent only if it is worth it.
 const WORTH: usize = 32;
-/// The answers of so many groups are remembered.
+/// The answers of so many groups are remembered, and for how long.
 const SLOTS: usize = 16;
+const REMEMBERED: Duration = Duration::from_secs(600);
+/// How long a group may be without an answer before the connection is given up.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// The numbers of a group, and what it was.
 type Sent = Pin<Box<dyn Future<Output = (u64, u64, RedisResult<Value>)> + Send>>;
@@ -102,7 +106,7 @@ impl Writer {
         loop {
             let last = ends.unwrap_or_else(Instant::now);
             let oldest = self.groups.front().filter(|group| group.on.is_some()).map(|group| group.since);
-            let late = oldest.map(|since| since + self.shared.options.publish_timeout);
+            let late = oldest.map(|since| since + SILENCE);
             tokio::select! {
                 job = self.jobs.recv(), if ends.is_none() => match job {
                     Some(job) => self.gather(job).await,
@@ -117,7 +121,7 @@ impl Writer {
                     Err(_) => return,
                 },
                 () = sleep_until(late.unwrap_or(last)), if late.is_some() && self.link.is_some() => {
-                    let failure = self.shared.late(self.shared.options.publish_timeout);
+                    let failure = self.shared.late(SILENCE);
                     self.give_up(failure);
                 }
                 () = sleep_until(last), if ends.is_some() => return,
@@ -327,7 +331,7 @@ fn call(shared: &Shared, link: &Link, group: &Group, before: u64) -> Cmd {
     let mut call = PUBLISH.call(3 + streams.len() + once.len());
     call.arg(&keys.about).arg(&keys.topics).arg(&keys.node).arg(&streams).arg(&once);
     call.arg(link.generation.as_str()).arg(group.number).arg(before).arg(SLOTS);
-    call.arg(milliseconds(shared.options.publish_timeout * 16))
+    call.arg(milliseconds(REMEMBERED.max(shared.options.publish_timeout.saturating_mul(2))))
         .arg(limits.events.max(1))
         .arg(limits.topics.max(1));
     call.arg(milliseconds(limits.dedupe)).arg(streams.len());
