@@ -165,7 +165,7 @@ fn refused(shared: &Shared, error: &RedisError) -> RedisFailure {
 /// What the server is: its version will do, and it is no replica. Answers with the name of its process.
 async fn identify(connection: &mut MultiplexedConnection, address: &str) -> Result<String, RedisFailure> {
     let mut said = String::new();
-    for section in ["server", "replication"] {
+    for section in ["server", "replication", "memory"] {
         let part: Value = cmd("INFO")
             .arg(section)
             .query_async(connection)
@@ -194,6 +194,12 @@ async fn identify(connection: &mut MultiplexedConnection, address: &str) -> Resu
     }
     if value("role") == Some("slave") {
         return Err(RedisFailure::ReadOnly { address });
+    }
+    if let Some(policy) = value("maxmemory_policy").filter(|policy| policy.starts_with("allkeys")) {
+        tracing::warn!(
+            %address, policy,
+            "the server throws away what it likes when its memory is full, parts of the log too: set `noeviction`"
+        );
     }
     Ok(run.to_owned())
 }
