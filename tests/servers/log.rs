@@ -1,18 +1,23 @@
 //! A log on a server, which nodes share.
 
+use std::time::Duration;
+
 use sse_runtime::engine::Engine;
 use sse_runtime::{Hub, HubBuilder};
 
 use crate::server::{Server, fresh_name};
 use crate::suite::OnServer;
 
-/// Where it is, and how to get there.
+/// Where it is, and what an engine on it is to be like.
 #[derive(Clone, Debug)]
 pub(crate) struct Log {
+    engine: fn(&Self) -> Box<dyn Engine>,
     pub(crate) url: String,
     pub(crate) name: String,
-    engine: fn(&str, &str, u64) -> Box<dyn Engine>,
-    keeps: u64,
+    /// About how many of the newest events are kept.
+    pub(crate) keeps: u64,
+    /// How long a publish waits for a server that is away.
+    pub(crate) patience: Duration,
 }
 
 impl Log {
@@ -22,17 +27,20 @@ impl Log {
     }
 
     pub(crate) fn at<E: OnServer>(url: String, name: String) -> Self {
-        Self { url, name, engine: E::engine, keeps: 1_000_000 }
+        Self { engine: E::engine, url, name, keeps: 1_000_000, patience: Duration::from_secs(10) }
     }
 
-    /// The same, of which about so many of the newest events are kept.
-    pub(crate) fn keeping(self, events: u64) -> Self {
-        Self { keeps: events, ..self }
+    pub(crate) fn keeping(self, keeps: u64) -> Self {
+        Self { keeps, ..self }
+    }
+
+    pub(crate) fn patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// A hub to be, on one more engine.
     pub(crate) fn hub(&self) -> HubBuilder<Box<dyn Engine>> {
-        Hub::on((self.engine)(&self.url, &self.name, self.keeps))
+        Hub::on((self.engine)(self))
     }
 
     /// A hub that holds so little itself that the log has to be asked.

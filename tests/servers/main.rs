@@ -7,6 +7,7 @@ mod log;
 mod node;
 mod postgres;
 mod process;
+mod redis;
 mod server;
 mod started;
 mod suite;

@@ -6,8 +6,15 @@
 use super::{Engine, Memory};
 
 /// Every scheme, and the feature that brings it.
-const SCHEMES: [(&str, Option<&str>); 3] =
-    [("memory", None), ("redb", Some("redb")), ("postgres", Some("postgres"))];
+const SCHEMES: [(&str, Option<&str>); 7] = [
+    ("memory", None),
+    ("redb", Some("redb")),
+    ("redis", Some("redis")),
+    ("rediss", Some("redis")),
+    ("redis+unix", Some("redis")),
+    ("unix", Some("redis")),
+    ("postgres", Some("postgres")),
+];
 
 /// Why a text names no engine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,7 +58,11 @@ pub enum UrlError {
 /// |---|---|
 /// | `memory:` | [`Memory`] |
 /// | `redb:events.redb`, `redb:/var/lib/app/events.redb` | `Redb` on this file, with the feature `redb` |
+/// | `redis://user:password@host:6379/0`, `rediss://..` | `Redis` on this server, with the feature `redis` |
+/// | `unix:///run/redis.sock`, `redis+unix:///run/redis.sock` | the same, over a socket of this machine |
 /// | `postgres://user@host/database`, or `postgresql:` | `Postgres` on this database, with the feature `postgres` |
+///
+/// `?prefix=shop` at the end of one of `Redis` names the log, of several on one server.
 ///
 /// [`Hub::connect`](crate::Hub::connect) makes a hub of it.
 ///
@@ -94,6 +105,12 @@ pub fn from_url(url: &str) -> Result<Box<dyn Engine>, UrlError> {
         }),
         #[cfg(not(feature = "postgres"))]
         "postgresql" => Err(UrlError::MissingFeature { scheme: scheme.to_owned(), feature: "postgres" }),
+        #[cfg(feature = "redis")]
+        "redis" | "rediss" | "redis+unix" | "unix" => match super::Redis::from_url(url) {
+            Ok(engine) => Ok(Box::new(engine)),
+            // Without what stands there: it may be a password.
+            Err(reason) => Err(UrlError::Malformed { url: format!("{scheme}:.."), reason }),
+        },
         _ => Err(match SCHEMES.iter().find(|(known, _)| *known == scheme) {
             Some(&(_, Some(feature))) => UrlError::MissingFeature { scheme: scheme.to_owned(), feature },
             _ => UrlError::UnknownScheme { scheme: scheme.to_owned() },
@@ -117,7 +134,8 @@ mod tests {
     #[test]
     fn what_names_no_engine_is_told_which_there_are() {
         let text = |url| from_url(url).map(drop).expect_err(url).to_string();
-        let known = "`memory:`, `redb:` (feature `redb`), `postgres:` (feature `postgres`)";
+        let known = known();
+        assert!(known.starts_with("`memory:`, `redb:` (feature `redb`), "), "{known}");
         assert_eq!(
             text("events.redb"),
             format!("\"events.redb\" does not say which engine: it begins with one of {known}")
@@ -152,6 +170,32 @@ mod tests {
             assert!(matches!(error, UrlError::Malformed { .. }), "{error:?}");
             assert!(!error.to_string().contains("secret"), "{error}");
         }
+    }
+
+    #[cfg(feature = "redis")]
+    #[test]
+    fn a_server_is_named_by_its_url() {
+        for good in [
+            "redis://h",
+            "redis://:secret@h:1/2?prefix=shop",
+            "redis+unix:///run/redis.sock?db=1&prefix=a%20b",
+            "unix:///run/redis.sock",
+        ] {
+            assert!(from_url(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "redis:",
+            "redis://:secret@",
+            "redis://:secret@h/x",
+            "rediss://:secret@h",
+            "redis://:secret@h?prefix={}",
+        ] {
+            let error = from_url(bad).map(drop).expect_err(bad);
+            assert!(matches!(error, UrlError::Malformed { .. }), "{bad}: {error}");
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
+        let shown = format!("{:?}", from_url("redis://:secret@h?protocol=resp3&prefix=a%20b").expect("good"));
+        assert!(shown.contains("a b") && !shown.contains("secret"), "{shown}");
     }
 
     #[cfg(not(feature = "redb"))]

@@ -103,7 +103,7 @@ async fn evict(log: &Log) -> String {
         }
     };
     sse_tests::within_limit("an event that is evicted", gone).await;
-    println!("{log:?}: the first is gone when there are {published}");
+    println!("{}: the first is gone when there are {published}", log.name);
     first
 }
 

@@ -23,8 +23,12 @@ const PUBLISHERS: usize = 400;
 const EACH: usize = EVENTS / PUBLISHERS;
 const TOPICS: [&str; 4] = ["a", "b", "c", "d"];
 const ALL: &str = "/a,b,c,d";
-/// How long the server is away.
+/// When the server is killed: when so many have been answered for.
+const KILLS: [usize; 2] = [EVENTS * 3 / 10, EVENTS * 6 / 10];
+/// How long it is away then, and more.
 const AWAY: Duration = Duration::from_millis(500);
+/// How long a publish waits at one of the nodes. At the other it waits until the server is back.
+const IMPATIENT: Duration = Duration::from_millis(300);
 /// How long all of it may take before it is a failure.
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -34,7 +38,7 @@ async fn nothing_is_lost_or_doubled_when_the_server_is_killed<E: OnServer>() {
     let _turn = Turn::of(Kind::Busy).await;
     let mut server = E::Server::start().await;
     let log = Log::on::<E>(&server);
-    let nodes = [node(&log).await, node(&log).await];
+    let nodes = [node(&log).await, node(&log.clone().patience(IMPATIENT)).await];
     let beginning = position(&nodes[0].0).to_string();
 
     let mut followers = JoinSet::new();
@@ -45,24 +49,28 @@ async fn nothing_is_lost_or_doubled_when_the_server_is_killed<E: OnServer>() {
         }
     }
     let begun = Instant::now();
-    let answered = Arc::new(AtomicUsize::new(0));
+    let counts = Arc::new(Counts::default());
     let mut publishers = JoinSet::new();
     for publisher in 0..PUBLISHERS {
         let hub = nodes[publisher % 2].0.clone();
-        let answered = Arc::clone(&answered);
-        publishers.spawn(async move { publish(hub, publisher, &answered).await });
+        let counts = Arc::clone(&counts);
+        publishers.spawn(async move { publish(hub, publisher, &counts).await });
     }
 
-    while answered.load(Ordering::Relaxed) < EVENTS * 2 / 5 {
-        assert!(begun.elapsed() < LIMIT, "{answered:?} of {EVENTS} events after {LIMIT:?}");
-        sleep(Duration::from_millis(5)).await;
+    let mut outages = Vec::new();
+    for at in KILLS {
+        while counts.answered.load(Ordering::Relaxed) < at {
+            assert!(begun.elapsed() < LIMIT, "{counts:?} of {EVENTS} events after {LIMIT:?}");
+            sleep(Duration::from_millis(5)).await;
+        }
+        server.kill().await;
+        let killed = Instant::now();
+        let under_way = counts.under_way();
+        assert!(under_way > PUBLISHERS / 2, "{under_way} publishes were in flight");
+        sleep(AWAY).await;
+        server.start_again().await;
+        outages.push((at, under_way, killed.elapsed()));
     }
-    let before = answered.load(Ordering::Relaxed);
-    server.kill().await;
-    let killed = Instant::now();
-    sleep(AWAY).await;
-    server.start_again().await;
-    let outage = killed.elapsed();
 
     let mut published: Vec<_> = (0..PUBLISHERS).map(|_| Published::default()).collect();
     let all = async {
@@ -72,9 +80,13 @@ async fn nothing_is_lost_or_doubled_when_the_server_is_killed<E: OnServer>() {
         }
     };
     tokio::time::timeout(LIMIT, all).await.unwrap_or_else(|_| {
-        panic!("{answered:?} of {EVENTS} events {:?} after the server was back", killed.elapsed())
+        panic!("{counts:?} of {EVENTS} events {:?} after the beginning: {outages:?}", begun.elapsed())
     });
     let took = begun.elapsed();
+    println!(
+        "{}: {EVENTS} events in {took:.1?}; killed at (event, in flight, away for) {outages:.1?}",
+        E::Server::NAME
+    );
     for topic in TOPICS {
         publish_for(&nodes[0].0, topic, "end", sse_tests::LIMIT).await;
     }
@@ -93,14 +105,12 @@ async fn nothing_is_lost_or_doubled_when_the_server_is_killed<E: OnServer>() {
     let unknown = check(&there.events, &published);
     let sum = |count: fn(&Published) -> usize| published.iter().map(count).sum::<usize>();
     println!(
-        "{}: {EVENTS} events in {took:.1?}, {before} of them before the kill; away for {outage:.1?}; {} publishes failed \
-         and were tried again, {} failed and were not, of which {unknown} are there; 0 lost, 0 doubled",
+        "{}: {} publishes failed and were tried again, {} failed and were not, of which {unknown} are there; 0 lost, 0 doubled",
         E::Server::NAME,
         sum(|of_one| of_one.tried_again),
         sum(|of_one| of_one.answers.iter().filter(|answer| answer.is_none()).count()),
     );
-    // Otherwise nothing was in flight.
-    assert!(sum(|of_one| of_one.tried_again) > 0);
+    assert!(sum(|of_one| of_one.tried_again) > 0, "none has failed");
 }
 
 /// A hub that may read all of it again to one client.
@@ -108,6 +118,20 @@ async fn node(log: &Log) -> (Hub, Serving) {
     let hub = start(log.hub().replay_bytes(1 << 30)).await;
     let serving = Serving::start(&hub).await;
     (hub, serving)
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    begun: AtomicUsize,
+    /// With success or not.
+    answered: AtomicUsize,
+}
+
+impl Counts {
+    fn under_way(&self) -> usize {
+        let answered = self.answered.load(Ordering::Relaxed);
+        self.begun.load(Ordering::Relaxed).saturating_sub(answered)
+    }
 }
 
 /// What became of the events of one publisher.
@@ -120,12 +144,13 @@ struct Published {
 
 /// Publishes `<publisher> <number>`. Every second publisher gives each event a key, and publishes it until it is acknowledged;
 /// the others take an error for what it is: nobody knows.
-async fn publish(hub: Hub, publisher: usize, answered: &AtomicUsize) -> (usize, Published) {
+async fn publish(hub: Hub, publisher: usize, counts: &Counts) -> (usize, Published) {
     let keyed = publisher / 2 % 2 == 0;
     let topic: Topic = hub.topic(TOPICS[publisher % TOPICS.len()]);
     let mut published = Published::default();
     for number in 0..EACH {
         let text = format!("{publisher} {number}");
+        counts.begun.fetch_add(1, Ordering::Relaxed);
         let answer = loop {
             let publishing = topic.publish(text.as_str());
             let publishing = if keyed { publishing.dedupe(text.as_str()) } else { publishing };
@@ -145,7 +170,7 @@ async fn publish(hub: Hub, publisher: usize, answered: &AtomicUsize) -> (usize, 
             published.tried_again += 1;
         };
         published.answers.push(answer);
-        answered.fetch_add(1, Ordering::Relaxed);
+        counts.answered.fetch_add(1, Ordering::Relaxed);
     }
     (publisher, published)
 }
@@ -195,13 +220,17 @@ fn topic_of((_, text): &(u64, String)) -> Option<&'static str> {
 fn assert_same(who: &str, heard: &[&(u64, String)], log: &[&(u64, String)]) {
     let differs = heard.iter().zip(log).position(|(heard, log)| heard != log);
     let at = differs.unwrap_or(heard.len().min(log.len()));
+    let around = |events: &[&(u64, String)]| {
+        let around = events.iter().skip(at.saturating_sub(3)).take(8);
+        around.map(|(seq, text)| format!("{seq}: {text}")).collect::<Vec<_>>().join(", ")
+    };
     assert!(
         heard.len() == log.len() && differs.is_none(),
-        "{who} heard {} events of {}; they differ at {at}: {:?}, and in the log {:?}",
+        "{who} heard {} events of {}; they differ at {at}: it heard .. {} .., and there are .. {} ..",
         heard.len(),
         log.len(),
-        heard.get(at),
-        log.get(at)
+        around(heard),
+        around(log)
     );
 }
 

@@ -3,6 +3,7 @@
 
 use sse_runtime::engine::{Engine, EngineError};
 
+use crate::log::Log;
 use crate::server::Server;
 
 /// An engine, and how it is put on its server.
@@ -11,8 +12,7 @@ pub(crate) trait OnServer: 'static {
     /// An event of as many bytes is too large, one of a tenth less is not.
     const TOO_LARGE: usize;
 
-    /// One on the log of this name, of which the newest events are kept, about as many as these.
-    fn engine(url: &str, log: &str, keeps: u64) -> Box<dyn Engine>;
+    fn engine(log: &Log) -> Box<dyn Engine>;
 
     /// Whether this is what the engine says of an event that is too large for it.
     fn is_too_large(error: &EngineError) -> bool;
@@ -22,7 +22,17 @@ pub(crate) trait OnServer: 'static {
 macro_rules! on_each_server {
     ($test:ident) => {
         mod $test {
-            use crate::engines::OnRedis;
+            use crate::engines::{OnNats, OnPostgres, OnRedis};
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn nats() {
+                super::$test::<OnNats>().await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                super::$test::<OnPostgres>().await;
+            }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn redis() {

@@ -70,10 +70,10 @@ fn names() -> Vec<String> {
     ]
     .map(str::to_owned)
     .into();
-    for length in [255, 256, 300, 301, 10_000] {
+    for length in [255, 256, 300, 10_000] {
         names.push("n".repeat(length));
-        names.push("日".repeat(length / 3));
     }
+    names.extend([100, 3333].map(|length| "日".repeat(length)));
     // Two that are the same but for the last byte.
     names.push("n".repeat(9_999) + "m");
     names
@@ -110,7 +110,12 @@ async fn any_text_is_a_topic_of_its_own<E: OnServer>() {
         for stream in [&mut streams[number], &mut resumed] {
             for expected in ["0", "0 again", "1 again"] {
                 let event = stream.next().await;
-                assert_eq!(event.data, format!("{number} {expected}"), "on {name:?}");
+                assert_eq!(
+                    event.data,
+                    format!("{number} {expected}"),
+                    "on {:?}",
+                    &name[..name.len().min(30)]
+                );
             }
         }
     }
