@@ -1,7 +1,7 @@
 //! Connections: made within a limit, set up the same way, seen when they end.
 //!
-//! A node has three: one that writes, one that listens and fetches what is to be delivered, one that reads history. Each is
-//! made again by the task that uses it.
+//! A node has three: one that writes, one that listens and fetches what is to be delivered, one that reads history.
+//! Each is made again by the task that uses it.
 
 use std::fmt::Write as _;
 use std::pin::Pin;
@@ -92,7 +92,8 @@ impl Connector {
         })
     }
 
-    /// A connection, to the first host that gives one. `heard` is called with what is said on channels that it listens to.
+    /// A connection, to the first host that gives one. `heard` is called with what is said on channels that it listens
+    /// to.
     pub(super) async fn connect(
         &self,
         heard: impl Fn(&str) + Clone + Send + 'static,
@@ -161,23 +162,46 @@ fn one_each(config: &Config) -> Vec<Config> {
     }
     let one = |n: usize| {
         let mut one = Config::new();
-        match hosts.get(n) {
-            Some(Host::Tcp(host)) => drop(one.host(host)),
-            #[cfg(unix)]
-            Some(Host::Unix(path)) => drop(one.host_path(path)),
-            None => {}
+        if let Some(host) = hosts.get(n) {
+            match host {
+                Host::Tcp(host) => one.host(host),
+                #[cfg(unix)]
+                Host::Unix(path) => one.host_path(path),
+            };
         }
-        addresses.get(n).map(|address| one.hostaddr(*address));
-        ports.get(n).or(ports.first()).map(|port| one.port(*port));
-        config.get_user().map(|user| one.user(user));
-        config.get_password().map(|password| one.password(password));
-        config.get_dbname().map(|name| one.dbname(name));
-        config.get_options().map(|options| one.options(options));
-        config.get_application_name().map(|name| one.application_name(name));
-        config.get_connect_timeout().map(|timeout| one.connect_timeout(*timeout));
-        config.get_tcp_user_timeout().map(|timeout| one.tcp_user_timeout(*timeout));
-        config.get_keepalives_interval().map(|interval| one.keepalives_interval(interval));
-        config.get_keepalives_retries().map(|retries| one.keepalives_retries(retries));
+        if let Some(&address) = addresses.get(n) {
+            one.hostaddr(address);
+        }
+        if let Some(&port) = ports.get(n).or(ports.first()) {
+            one.port(port);
+        }
+        if let Some(given) = config.get_user() {
+            one.user(given);
+        }
+        if let Some(given) = config.get_password() {
+            one.password(given);
+        }
+        if let Some(given) = config.get_dbname() {
+            one.dbname(given);
+        }
+        if let Some(given) = config.get_options() {
+            one.options(given);
+        }
+        if let Some(given) = config.get_application_name() {
+            one.application_name(given);
+        }
+        if let Some(&given) = config.get_connect_timeout() {
+            one.connect_timeout(given);
+        }
+        if let Some(&given) = config.get_tcp_user_timeout() {
+            one.tcp_user_timeout(given);
+        }
+        if let Some(given) = config.get_keepalives_interval() {
+            one.keepalives_interval(given);
+        }
+        if let Some(given) = config.get_keepalives_retries() {
+            one.keepalives_retries(given);
+        }
         one.keepalives(config.get_keepalives())
             .keepalives_idle(config.get_keepalives_idle())
             .ssl_mode(config.get_ssl_mode())
@@ -286,8 +310,8 @@ impl Trouble {
     }
 }
 
-/// The waits between attempts to connect: none before the first one, then more and more, up to a second. Nodes that have lost
-/// the same server do not come back at the same moment.
+/// The waits between attempts to connect: none before the first one, then more and more, up to a second. Nodes that
+/// have lost the same server do not come back at the same moment.
 pub(super) struct Pauses {
     next: Duration,
     begun: Instant,

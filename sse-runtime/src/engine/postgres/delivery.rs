@@ -1,7 +1,7 @@
 //! The one task of a node that delivers, in the order of the numbers.
 //!
-//! It listens first and then reads: what is appended while it reads is announced. From then on it knows a number up to which
-//! all has been delivered, and goes on from there:
+//! It listens first and then reads: what is appended while it reads is announced. From then on it knows a number up to
+//! which all has been delivered, and goes on from there:
 //!
 //! | what happens | what it does |
 //! |---|---|
@@ -11,8 +11,9 @@
 //! | a second has passed | reads: what was announced may be lost, and a server that hangs is to be seen |
 //! | the connection is lost | connects, listens, reads |
 //!
-//! Opening a topic needs no question: between two reads it is put on the list of those that are read, and all above the number
-//! of that moment is delivered. So only what is of open topics is fetched, as long as they are few enough to be listed.
+//! Opening a topic needs no question: between two reads it is put on the list of those that are read, and all above the
+//! number of that moment is delivered. So only what is of open topics is fetched, as long as they are few enough to be
+//! listed.
 //!
 //! The number of a row that is gone before it was read, or of a log that was set back, is said as a loss.
 
@@ -204,7 +205,7 @@ impl Delivery {
         match change {
             Change::Open(topic, answer) => {
                 // Nobody may wait for it any more. It is then open all the same, until it is closed.
-                drop(answer.send(self.position));
+                let _ = answer.send(self.position);
                 let hash = hash(&[topic.as_bytes()]);
                 self.open.insert(topic, hash);
             }

@@ -12,9 +12,10 @@
 //! A group is tried for as long as one of its publishers waits. All that happens while the log's row is locked is one
 //! function over there, and its parameters have arrived before it begins, so a node that freezes holds no lock.
 //!
-//! The `NOTIFY` is one for each group, in its transaction. It takes a lock of the whole server until the commit is done, which
-//! makes many notifiers wait for each other; but groups wait for each other already, for the log's row. Measured with four nodes
-//! and groups of 64, it makes no difference, and one that follows the commit could be lost with its connection.
+//! The `NOTIFY` is one for each group, in its transaction. It takes a lock of the whole server until the commit is
+//! done, which makes many notifiers wait for each other; but groups wait for each other already, for the log's row.
+//! Measured with four nodes and groups of 64, it makes no difference, and one that follows the commit could be lost
+//! with its connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,7 +55,8 @@ struct Writing {
 pub(super) struct Placed {
     /// The number before it.
     pub(super) before: u64,
-    /// The number of each; none if they follow one another. Those that were known by their keys have the number of then.
+    /// The number of each; none if they follow one another. Those that were known by their keys have the number of
+    /// then.
     pub(super) numbers: Option<Vec<i64>>,
 }
 
