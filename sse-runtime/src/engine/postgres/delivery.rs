@@ -1,7 +1,7 @@
 //! The one task of a node that delivers, in the order of the numbers.
 //!
-//! It listens first and then reads: what is appended while it reads is announced. From then on it knows a number up to which
-//! all has been delivered, and goes on from there:
+//! It listens first and then reads: what is appended while it reads is announced. From then on it knows a number up to
+//! which all has been delivered, and goes on from there:
 //!
 //! | what happens | what it does |
 //! |---|---|
@@ -11,8 +11,9 @@
 //! | a second has passed | reads: what was announced may be lost, and a server that hangs is to be seen |
 //! | the connection is lost | connects, listens, reads |
 //!
-//! Opening a topic needs no question: between two reads it is put on the list of those that are read, and all above the number
-//! of that moment is delivered. So only what is of open topics is fetched, as long as they are few enough to be listed.
+//! Opening a topic needs no question: between two reads it is put on the list of those that are read, and all above the
+//! number of that moment is delivered. So only what is of open topics is fetched, as long as they are few enough to be
+//! listed.
 //!
 //! The number of a row that is gone before it was read, or of a log that was set back, is said as a loss.
 
@@ -67,7 +68,7 @@ impl ToDelivery {
     }
 
     pub(super) fn look(&self) {
-        self.signs.look.notify_one();
+        self.signs.announce(u64::MAX);
     }
 }
 
@@ -75,8 +76,20 @@ impl ToDelivery {
 #[derive(Default)]
 struct Signs {
     look: Notify,
-    /// The highest number that another node has announced.
+    /// The highest number that was announced, and not looked at.
     announced: AtomicU64,
+}
+
+impl Signs {
+    fn announce(&self, top: u64) {
+        self.announced.fetch_max(top, Ordering::Relaxed);
+        self.look.notify_one();
+    }
+
+    /// Whether something above this number was announced.
+    fn are_above(&self, position: u64) -> bool {
+        self.announced.swap(0, Ordering::Relaxed) > position
+    }
 }
 
 pub(super) struct Delivery {
@@ -172,7 +185,7 @@ impl Delivery {
                     None => return PostgresError::Closed,
                 },
                 Some(parcel) = self.parcels.recv() => !self.take(&parcel),
-                () = signs.look.notified() => true,
+                () = signs.look.notified() => signs.are_above(self.position),
                 () = listening.session.ended() => {
                     return self.shared.unreachable("the connection was closed");
                 }
@@ -192,7 +205,7 @@ impl Delivery {
         match change {
             Change::Open(topic, answer) => {
                 // Nobody may wait for it any more. It is then open all the same, until it is closed.
-                drop(answer.send(self.position));
+                let _ = answer.send(self.position);
                 let hash = hash(&[topic.as_bytes()]);
                 self.open.insert(topic, hash);
             }
@@ -224,6 +237,8 @@ impl Delivery {
             let listed: Option<Vec<i64>> =
                 (self.open.len() <= LISTED).then(|| self.open.values().copied().collect());
             let limit = shared.options.read_timeout;
+            // From before: what is appended meanwhile is not in the answer.
+            let known = shared.known().max(self.position);
             let given: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
                 [&shared.epoch(), &number(self.position), &listed];
             let rows = match listening.session.query(&listening.fetch, &given, limit).await {
@@ -231,7 +246,7 @@ impl Delivery {
                 rows => rows.map_err(|trouble| trouble.error(&shared.connector))?,
             };
             match rows.first().map(|row| [0, 1].map(|column| seq(row, column))) {
-                Some([top, gone]) if top >= shared.known().max(self.position) => {
+                Some([top, gone]) if top >= known => {
                     if self.page(&rows, top, gone) {
                         return Ok(());
                     }
@@ -312,8 +327,7 @@ async fn listen(shared: &Shared, signs: &Arc<Signs>) -> Result<(Session, Log), P
         let Some((from, top)) = said.split_once(' ') else { return };
         // What this node has appended comes by itself.
         if from.parse() != Ok(node) {
-            heard.announced.fetch_max(top.parse().unwrap_or(u64::MAX), Ordering::Relaxed);
-            heard.look.notify_one();
+            heard.announce(top.parse().unwrap_or(u64::MAX));
         }
     });
     let session = session.await?;

@@ -15,8 +15,8 @@
 //! health      whether it works
 //! ```
 //!
-//! A node has three connections, and no more than one question is under way on the first two. Nothing is waited for without
-//! a limit.
+//! A node has three connections, and no more than one question is under way on the first two. Nothing is waited for
+//! without a limit.
 
 mod connection;
 mod delivery;
@@ -54,8 +54,8 @@ use super::{Answer, Engine, EngineError, Feed, Log, Page, Record};
 
 /// A log in a PostgreSQL database, version 13 or later: shared by many processes on many machines.
 ///
-/// Whatever node an event is published at, all nodes deliver it, in one order; a client that comes back with an id is served
-/// by any of them. The tables are in a schema of their own, and are created when the first hub starts.
+/// Whatever node an event is published at, all nodes deliver it, in one order; a client that comes back with an id is
+/// served by any of them. The tables are in a schema of their own, and are created when the first hub starts.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -79,47 +79,48 @@ use super::{Answer, Engine, EngineError, Feed, Log, Page, Record};
 /// | [`events`](Self::events) | none |
 /// | [`dedupe_window`](Self::dedupe_window) | two minutes |
 ///
-/// Of all topics together, the oldest events go first, but none before it is two seconds old, unless by its age. Give all
-/// nodes of a log the same limits: each evicts by its own. The hub's own limits say what it holds in memory, no more. Of
-/// 65,536 topics it is known exactly what they have lost; of the others, a client whose id is old may be told to begin anew
-/// though it has missed nothing.
+/// Of all topics together, the oldest events go first, but none before it is two seconds old, unless by its age. Give
+/// all nodes of a log the same limits: each evicts by its own. The hub's own limits say what it holds in memory, no
+/// more. Of 65,536 topics it is known exactly what they have lost; of the others, a client whose id is old may be told
+/// to begin anew though it has missed nothing.
 ///
 /// Rows are deleted about once a second, and autovacuum, which has to be on, makes room for new ones of it: the tables
-/// grow to somewhat more than the limit and stay there. Do not delete events by hand but from the oldest on; such that are
-/// missing in the middle are not noticed.
+/// grow to somewhat more than the limit and stay there. Do not delete events by hand but from the oldest on; such that
+/// are missing in the middle are not noticed.
 ///
 /// # Speed
 ///
 /// One connection of each node writes, and everything that waits for it is one transaction with one wait for the disk.
-/// So publishing one event after the other takes a round trip and a wait for the server's disk each, and many tasks that publish
-/// at once do not; nor does one that has many futures of `publish` under way. What `publish` has answered for is as safe as
-/// a `COMMIT` there: with `synchronous_commit` off, which `?options=-c%20synchronous_commit%3Doff` in the address says, a crash of
-/// the server may lose the newest events.
+/// So publishing one event after the other takes a round trip and a wait for the server's disk each, and many tasks
+/// that publish at once do not; nor does one that has many futures of `publish` under way. What `publish` has answered
+/// for is as safe as a `COMMIT` there: with `synchronous_commit` off, which `?options=-c%20synchronous_commit%3Doff` in
+/// the address says, a crash of the server may lose the newest events.
 ///
 /// One `NOTIFY` for each group tells the other nodes; every second they look by themselves. A node fetches what is
 /// published on the topics that are open there (on all, if it has more than 256), and not what it published itself.
 ///
 /// # When something fails
 ///
-/// Starting fails with a [`PostgresError`], see [`EngineError::downcast_ref`]. After that, connections that are lost are made
-/// again, at once and then at least every second. Meanwhile streams stay open, and [`Hub::health`](crate::Hub::health) says what
-/// is wrong; delivery goes on where it stopped. An event that was under way is sent again and is there once: the log knows
-/// what it has of each node. `publish` is an error when that takes longer than [`publish_timeout`](Self::publish_timeout); the
-/// outcome is then unknown, so publish it again with a [`dedupe`](crate::topic::Publishing::dedupe) key.
+/// Starting fails with a [`PostgresError`], see [`EngineError::downcast_ref`]. After that, connections that are lost
+/// are made again, at once and then at least every second. Meanwhile streams stay open, and
+/// [`Hub::health`](crate::Hub::health) says what is wrong; delivery goes on where it stopped. An event that was under
+/// way is sent again and is there once: the log knows what it has of each node. `publish` is an error when that takes
+/// longer than [`publish_timeout`](Self::publish_timeout); the outcome is then unknown, so publish it again with a
+/// [`dedupe`](crate::Publishing::dedupe) key.
 ///
-/// If the log loses events that nodes have seen (a standby without the newest ones takes over, an older backup is restored,
-/// the tables are dropped or emptied), it goes on far above their numbers as soon as one of these nodes looks; clients whose ids
-/// are older get `sse-reset` with `evicted`. Is it restored while no node runs, nobody can know: then let it begin with
-/// another epoch, by `UPDATE sse.log SET epoch = epoch + 1`, before the first one starts.
+/// If the log loses events that nodes have seen (a standby without the newest ones takes over, an older backup is
+/// restored, the tables are dropped or emptied), it goes on far above their numbers as soon as one of these nodes
+/// looks; clients whose ids are older get `sse-reset` with `evicted`. Is it restored while no node runs, nobody can
+/// know: then let it begin with another epoch, by `UPDATE sse.log SET epoch = epoch + 1`, before the first one starts.
 ///
-/// An address may name several hosts, `postgres://app@one,two/app?target_session_attrs=read-write`: the first that can be
-/// written to is taken.
+/// An address may name several hosts, `postgres://app@one,two/app?target_session_attrs=read-write`: the first that can
+/// be written to is taken.
 ///
 /// # The server
 ///
-/// Each node has three connections, whose sessions have to be their own: through PgBouncer only with `pool_mode = session`. The
-/// user needs the right to create a schema once (`GRANT CREATE ON DATABASE app TO app`), or none but to use it: then have somebody
-/// else run [`setup_sql`](Self::setup_sql).
+/// Each node has three connections, whose sessions have to be their own: through PgBouncer only with
+/// `pool_mode = session`. The user needs the right to create a schema once (`GRANT CREATE ON DATABASE app TO app`), or
+/// none but to use it: then have somebody else run [`setup_sql`](Self::setup_sql).
 #[must_use = "nothing is connected before a hub starts on it: `Hub::on(..).start().await`"]
 pub struct Postgres {
     options: Options,
@@ -143,8 +144,8 @@ struct Options {
 
 impl Postgres {
     /// A log on the server that an address names, in one of the two ways in which PostgreSQL's own programs take it:
-    /// `postgres://user:password@host:5432/database` or `host=.. user=..`. It is connected to when the hub starts, which is also
-    /// when a wrong address is an error.
+    /// `postgres://user:password@host:5432/database` or `host=.. user=..`. It is connected to when the hub starts,
+    /// which is also when a wrong address is an error.
     pub fn connect(url: impl Into<String>) -> Self {
         let options = Options {
             url: url.into(),
@@ -168,8 +169,8 @@ impl Postgres {
         self
     }
 
-    /// What makes connections of TLS, from `tokio-postgres-rustls` or `postgres-native-tls` for instance. Whether it is used is for
-    /// the address to say: `sslmode=disable`, `prefer` (the default) or `require`.
+    /// What makes connections of TLS, from `tokio-postgres-rustls` or `postgres-native-tls` for instance. Whether it is
+    /// used is for the address to say: `sslmode=disable`, `prefer` (the default) or `require`.
     pub fn tls<T>(mut self, connector: T) -> Self
     where
         T: MakeTlsConnect<Socket> + Clone + Send + Sync + 'static,
@@ -188,8 +189,8 @@ impl Postgres {
         self
     }
 
-    /// How many bytes are kept: what the events have on the wire, their topics' names, their keys, and 120 for each, 175 with a
-    /// trace.
+    /// How many bytes are kept: what the events have on the wire, their topics' names, their keys, and 120 for each,
+    /// 175 with a trace.
     pub fn bytes(mut self, bytes: u64) -> Self {
         self.options.limits.bytes = bytes;
         self
@@ -201,14 +202,14 @@ impl Postgres {
         self
     }
 
-    /// How long the key of an event that was published with [`dedupe`](crate::topic::Publishing::dedupe) is known.
+    /// How long the key of an event that was published with [`dedupe`](crate::Publishing::dedupe) is known.
     pub fn dedupe_window(mut self, window: Duration) -> Self {
         self.options.dedupe_window = window;
         self
     }
 
-    /// How many bytes of events may wait to be written, in memory; then `publish` waits before it hands them over. 16 MiB
-    /// by default.
+    /// How many bytes of events may wait to be written, in memory; then `publish` waits before it hands them over. 16
+    /// MiB by default.
     pub fn queue(mut self, bytes: usize) -> Self {
         self.options.queue = bytes;
         self
@@ -221,22 +222,22 @@ impl Postgres {
         self
     }
 
-    /// How long one attempt to connect may take, and how long the network may leave what was sent unconfirmed. Two seconds
-    /// by default.
+    /// How long one attempt to connect may take, and how long the network may leave what was sent unconfirmed. Two
+    /// seconds by default.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.options.connect_timeout = timeout;
         self
     }
 
-    /// How long `publish` waits, over lost connections and all. Then it is an error, and the outcome is unknown. Ten seconds
-    /// by default.
+    /// How long `publish` waits, over lost connections and all. Then it is an error, and the outcome is unknown. Ten
+    /// seconds by default.
     pub fn publish_timeout(mut self, timeout: Duration) -> Self {
         self.options.publish_timeout = timeout;
         self
     }
 
-    /// How long is waited for what is read. Five seconds by default; it is also how long a server that hangs is not taken for
-    /// one that is down.
+    /// How long is waited for what is read. Five seconds by default; it is also how long a server that hangs is not
+    /// taken for one that is down.
     pub fn read_timeout(mut self, timeout: Duration) -> Self {
         self.options.read_timeout = timeout;
         self

@@ -1,8 +1,8 @@
 //! What is kept, and the eviction of the rest: by whichever node comes first, a bounded part at a time.
 //!
-//! Rows are deleted from the low end of the table, whose room autovacuum gives back to new ones: after the first time round
-//! the table does not grow. Partitions would give it back to the system, and cost more than they bring here: someone has to
-//! make them in time, and to drop one locks readers out.
+//! Rows are deleted from the low end of the table, whose room autovacuum gives back to new ones: after the first time
+//! round the table does not grow. Partitions would give it back to the system, and cost more than they bring here:
+//! someone has to make them in time, and to drop one locks readers out.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! The tables: there they are, or they are created, or it is said why not; and which log they are, and where it stands.
 //!
-//! Two nodes may start at once: one of them creates, under a lock, and the other one then finds them. Nothing is created
-//! in place of something else.
+//! Two nodes may start at once: one of them creates, under a lock, and the other one then finds them. Nothing is
+//! created in place of something else.
 
 use std::time::Duration;
 

@@ -162,8 +162,10 @@ BEGIN
       v_weight := 0;
     END IF;
   END IF;
-  INSERT INTO {schema}.nodes AS n VALUES (p_node, p_turn, v_log.top, v_numbers, v_at)
-    ON CONFLICT (node) DO UPDATE SET turn = p_turn, before = v_log.top, numbers = v_numbers, at = v_at;
+  UPDATE {schema}.nodes SET turn = p_turn, before = v_log.top, numbers = v_numbers, at = v_at WHERE node = p_node;
+  IF NOT FOUND THEN
+    INSERT INTO {schema}.nodes VALUES (p_node, p_turn, v_log.top, v_numbers, v_at);
+  END IF;
   IF v_count > 0 THEN
     UPDATE {schema}.log SET top = v_log.top + v_count, at = v_at, sum = v_log.sum + v_weight;
     PERFORM pg_notify({channel}, p_node || ' ' || v_log.top + v_count);
