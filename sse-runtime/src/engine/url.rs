@@ -6,7 +6,8 @@
 use super::{Engine, Memory};
 
 /// Every scheme, and the feature that brings it.
-const SCHEMES: [(&str, Option<&str>); 2] = [("memory", None), ("redb", Some("redb"))];
+const SCHEMES: [(&str, Option<&str>); 4] =
+    [("memory", None), ("redb", Some("redb")), ("nats", Some("nats")), ("tls", Some("nats"))];
 
 /// Why a text names no engine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,6 +50,7 @@ pub enum UrlError {
 /// | text | engine |
 /// |---|---|
 /// | `memory:` | [`Memory`] |
+/// | `nats://host:4222`, `tls://user:password@a,tls://b` | `Nats` on this server or this cluster, with the feature `nats` |
 /// | `redb:events.redb`, `redb:/var/lib/app/events.redb` | `Redb` on this file, with the feature `redb` |
 ///
 /// [`Hub::connect`](crate::Hub::connect) makes a hub of it.
@@ -80,6 +82,16 @@ pub fn from_url(url: &str) -> Result<Box<dyn Engine>, UrlError> {
             }
             path => Ok(Box::new(super::Redb::open(path))),
         },
+        #[cfg(feature = "nats")]
+        "nats" | "tls" => {
+            // Without the rest, which may have a password.
+            let malformed = |reason| UrlError::Malformed { url: format!("{scheme}:.."), reason };
+            match super::Nats::connect(url).checked() {
+                Ok(engine) if rest.starts_with("//") => Ok(Box::new(engine)),
+                Ok(_) => Err(malformed("a host follows, and perhaps its port: `nats://host:4222`")),
+                Err(reason) => Err(malformed(reason)),
+            }
+        }
         _ => Err(match SCHEMES.iter().find(|(known, _)| *known == scheme) {
             Some(&(_, Some(feature))) => UrlError::MissingFeature { scheme: scheme.to_owned(), feature },
             _ => UrlError::UnknownScheme { scheme: scheme.to_owned() },
@@ -103,7 +115,7 @@ mod tests {
     #[test]
     fn what_names_no_engine_is_told_which_there_are() {
         let text = |url| from_url(url).map(drop).expect_err(url).to_string();
-        let known = "`memory:`, `redb:` (feature `redb`)";
+        let known = "`memory:`, `redb:` (feature `redb`), `nats:` (feature `nats`), `tls:` (feature `nats`)";
         assert_eq!(
             text("events.redb"),
             format!("\"events.redb\" does not say which engine: it begins with one of {known}")
@@ -121,6 +133,19 @@ mod tests {
         }
         for bad in ["redb:", "redb://a.redb"] {
             assert!(matches!(from_url(bad), Err(UrlError::Malformed { .. })), "{bad}");
+        }
+    }
+
+    #[cfg(feature = "nats")]
+    #[test]
+    fn a_server_is_named_by_its_address_and_a_password_is_not_shown() {
+        for good in ["nats://localhost", "tls://u:p@a:4222,tls://b"] {
+            assert!(from_url(good).is_ok(), "{good}");
+        }
+        for bad in ["nats:", "nats://", "nats:localhost", "nats://u:secret@h:port", "nats://h,http://h"] {
+            let error = from_url(bad).map(drop).expect_err(bad);
+            assert!(matches!(error, UrlError::Malformed { .. }), "{bad}");
+            assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
         }
     }
 
