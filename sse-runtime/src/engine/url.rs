@@ -6,8 +6,13 @@
 use super::{Engine, Memory};
 
 /// Every scheme, and the feature that brings it.
+<<<<<<< HEAD
 const SCHEMES: [(&str, Option<&str>); 4] =
     [("memory", None), ("redb", Some("redb")), ("nats", Some("nats")), ("tls", Some("nats"))];
+=======
+const SCHEMES: [(&str, Option<&str>); 3] =
+    [("memory", None), ("redb", Some("redb")), ("postgres", Some("postgres"))];
+>>>>>>> wt-faults
 
 /// Why a text names no engine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +57,7 @@ pub enum UrlError {
 /// | `memory:` | [`Memory`] |
 /// | `nats://host:4222`, `tls://user:password@a,tls://b` | `Nats` on this server or this cluster, with the feature `nats` |
 /// | `redb:events.redb`, `redb:/var/lib/app/events.redb` | `Redb` on this file, with the feature `redb` |
+/// | `postgres://user@host/database`, or `postgresql:` | `Postgres` on this database, with the feature `postgres` |
 ///
 /// [`Hub::connect`](crate::Hub::connect) makes a hub of it.
 ///
@@ -82,6 +88,7 @@ pub fn from_url(url: &str) -> Result<Box<dyn Engine>, UrlError> {
             }
             path => Ok(Box::new(super::Redb::open(path))),
         },
+<<<<<<< HEAD
         #[cfg(feature = "nats")]
         "nats" | "tls" => {
             // Without the rest, which may have a password.
@@ -92,6 +99,20 @@ pub fn from_url(url: &str) -> Result<Box<dyn Engine>, UrlError> {
                 Err(reason) => Err(malformed(reason)),
             }
         }
+=======
+        #[cfg(feature = "postgres")]
+        "postgres" | "postgresql" if super::Postgres::is_address(url) => {
+            Ok(Box::new(super::Postgres::connect(url)))
+        }
+        // It may hold a password.
+        #[cfg(feature = "postgres")]
+        "postgres" | "postgresql" => Err(UrlError::Malformed {
+            url: format!("{scheme}:.."),
+            reason: "that is no address of a PostgreSQL server: `postgres://user:password@host:5432/database`",
+        }),
+        #[cfg(not(feature = "postgres"))]
+        "postgresql" => Err(UrlError::MissingFeature { scheme: scheme.to_owned(), feature: "postgres" }),
+>>>>>>> wt-faults
         _ => Err(match SCHEMES.iter().find(|(known, _)| *known == scheme) {
             Some(&(_, Some(feature))) => UrlError::MissingFeature { scheme: scheme.to_owned(), feature },
             _ => UrlError::UnknownScheme { scheme: scheme.to_owned() },
@@ -115,7 +136,11 @@ mod tests {
     #[test]
     fn what_names_no_engine_is_told_which_there_are() {
         let text = |url| from_url(url).map(drop).expect_err(url).to_string();
+<<<<<<< HEAD
         let known = "`memory:`, `redb:` (feature `redb`), `nats:` (feature `nats`), `tls:` (feature `nats`)";
+=======
+        let known = "`memory:`, `redb:` (feature `redb`), `postgres:` (feature `postgres`)";
+>>>>>>> wt-faults
         assert_eq!(
             text("events.redb"),
             format!("\"events.redb\" does not say which engine: it begins with one of {known}")
@@ -136,6 +161,7 @@ mod tests {
         }
     }
 
+<<<<<<< HEAD
     #[cfg(feature = "nats")]
     #[test]
     fn a_server_is_named_by_its_address_and_a_password_is_not_shown() {
@@ -146,6 +172,21 @@ mod tests {
             let error = from_url(bad).map(drop).expect_err(bad);
             assert!(matches!(error, UrlError::Malformed { .. }), "{bad}");
             assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
+=======
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn a_server_is_named_by_its_address_and_no_password_is_told() {
+        for good in [
+            "postgres://user@host/database",
+            "postgresql://u:p%40ss@a:1,b:2/d?target_session_attrs=read-write",
+        ] {
+            assert!(from_url(good).is_ok(), "{good}");
+        }
+        for bad in ["postgres://u:secret@host:port/d", "postgresql://u:secret@host/d?nonsense=1"] {
+            let error = from_url(bad).map(drop).expect_err(bad);
+            assert!(matches!(error, UrlError::Malformed { .. }), "{error:?}");
+            assert!(!error.to_string().contains("secret"), "{error}");
+>>>>>>> wt-faults
         }
     }
 
