@@ -6,13 +6,8 @@
 use super::{Engine, Memory};
 
 /// Every scheme, and the feature that brings it.
-<<<<<<< HEAD
 const SCHEMES: [(&str, Option<&str>); 4] =
-    [("memory", None), ("redb", Some("redb")), ("nats", Some("nats")), ("tls", Some("nats"))];
-=======
-const SCHEMES: [(&str, Option<&str>); 3] =
-    [("memory", None), ("redb", Some("redb")), ("postgres", Some("postgres"))];
->>>>>>> wt-faults
+    [("memory", None), ("redb", Some("redb")), ("nats", Some("nats")), ("postgres", Some("postgres"))];
 
 /// Why a text names no engine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -88,7 +83,6 @@ pub fn from_url(url: &str) -> Result<Box<dyn Engine>, UrlError> {
             }
             path => Ok(Box::new(super::Redb::open(path))),
         },
-<<<<<<< HEAD
         #[cfg(feature = "nats")]
         "nats" | "tls" => {
             // Without the rest, which may have a password.
@@ -99,7 +93,8 @@ pub fn from_url(url: &str) -> Result<Box<dyn Engine>, UrlError> {
                 Err(reason) => Err(malformed(reason)),
             }
         }
-=======
+        #[cfg(not(feature = "nats"))]
+        "tls" => Err(UrlError::MissingFeature { scheme: scheme.to_owned(), feature: "nats" }),
         #[cfg(feature = "postgres")]
         "postgres" | "postgresql" if super::Postgres::is_address(url) => {
             Ok(Box::new(super::Postgres::connect(url)))
@@ -112,7 +107,6 @@ pub fn from_url(url: &str) -> Result<Box<dyn Engine>, UrlError> {
         }),
         #[cfg(not(feature = "postgres"))]
         "postgresql" => Err(UrlError::MissingFeature { scheme: scheme.to_owned(), feature: "postgres" }),
->>>>>>> wt-faults
         _ => Err(match SCHEMES.iter().find(|(known, _)| *known == scheme) {
             Some(&(_, Some(feature))) => UrlError::MissingFeature { scheme: scheme.to_owned(), feature },
             _ => UrlError::UnknownScheme { scheme: scheme.to_owned() },
@@ -136,11 +130,8 @@ mod tests {
     #[test]
     fn what_names_no_engine_is_told_which_there_are() {
         let text = |url| from_url(url).map(drop).expect_err(url).to_string();
-<<<<<<< HEAD
-        let known = "`memory:`, `redb:` (feature `redb`), `nats:` (feature `nats`), `tls:` (feature `nats`)";
-=======
-        let known = "`memory:`, `redb:` (feature `redb`), `postgres:` (feature `postgres`)";
->>>>>>> wt-faults
+        let known =
+            "`memory:`, `redb:` (feature `redb`), `nats:` (feature `nats`), `postgres:` (feature `postgres`)";
         assert_eq!(
             text("events.redb"),
             format!("\"events.redb\" does not say which engine: it begins with one of {known}")
@@ -161,7 +152,6 @@ mod tests {
         }
     }
 
-<<<<<<< HEAD
     #[cfg(feature = "nats")]
     #[test]
     fn a_server_is_named_by_its_address_and_a_password_is_not_shown() {
@@ -172,10 +162,12 @@ mod tests {
             let error = from_url(bad).map(drop).expect_err(bad);
             assert!(matches!(error, UrlError::Malformed { .. }), "{bad}");
             assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
-=======
+        }
+    }
+
     #[cfg(feature = "postgres")]
     #[test]
-    fn a_server_is_named_by_its_address_and_no_password_is_told() {
+    fn a_database_is_named_by_its_address_and_no_password_is_told() {
         for good in [
             "postgres://user@host/database",
             "postgresql://u:p%40ss@a:1,b:2/d?target_session_attrs=read-write",
@@ -186,7 +178,6 @@ mod tests {
             let error = from_url(bad).map(drop).expect_err(bad);
             assert!(matches!(error, UrlError::Malformed { .. }), "{error:?}");
             assert!(!error.to_string().contains("secret"), "{error}");
->>>>>>> wt-faults
         }
     }
 
