@@ -5,6 +5,7 @@ mod contract;
 mod limits;
 mod lost;
 mod refused;
+mod tls;
 
 use std::time::Duration;
 
