@@ -6,9 +6,10 @@
 use super::{Engine, Memory};
 
 /// Every scheme, and the feature that brings it.
-const SCHEMES: [(&str, Option<&str>); 7] = [
+const SCHEMES: [(&str, Option<&str>); 8] = [
     ("memory", None),
     ("redb", Some("redb")),
+    ("nats", Some("nats")),
     ("redis", Some("redis")),
     ("rediss", Some("redis")),
     ("redis+unix", Some("redis")),
@@ -57,6 +58,7 @@ pub enum UrlError {
 /// | text | engine |
 /// |---|---|
 /// | `memory:` | [`Memory`] |
+/// | `nats://host:4222`, `tls://user:password@a,tls://b` | `Nats` on this server or this cluster, with the feature `nats` |
 /// | `redb:events.redb`, `redb:/var/lib/app/events.redb` | `Redb` on this file, with the feature `redb` |
 /// | `redis://user:password@host:6379/0`, `rediss://..` | `Redis` on this server, with the feature `redis` |
 /// | `unix:///run/redis.sock`, `redis+unix:///run/redis.sock` | the same, over a socket of this machine |
@@ -93,6 +95,18 @@ pub fn from_url(url: &str) -> Result<Box<dyn Engine>, UrlError> {
             }
             path => Ok(Box::new(super::Redb::open(path))),
         },
+        #[cfg(feature = "nats")]
+        "nats" | "tls" => {
+            // Without the rest, which may have a password.
+            let malformed = |reason| UrlError::Malformed { url: format!("{scheme}:.."), reason };
+            match super::Nats::connect(url).checked() {
+                Ok(engine) if rest.starts_with("//") => Ok(Box::new(engine)),
+                Ok(_) => Err(malformed("a host follows, and perhaps its port: `nats://host:4222`")),
+                Err(reason) => Err(malformed(reason)),
+            }
+        }
+        #[cfg(not(feature = "nats"))]
+        "tls" => Err(UrlError::MissingFeature { scheme: scheme.to_owned(), feature: "nats" }),
         #[cfg(feature = "postgres")]
         "postgres" | "postgresql" if super::Postgres::is_address(url) => {
             Ok(Box::new(super::Postgres::connect(url)))
@@ -156,9 +170,22 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "nats")]
+    #[test]
+    fn a_server_is_named_by_its_address_and_a_password_is_not_shown() {
+        for good in ["nats://localhost", "tls://u:p@a:4222,tls://b"] {
+            assert!(from_url(good).is_ok(), "{good}");
+        }
+        for bad in ["nats:", "nats://", "nats:localhost", "nats://u:secret@h:port", "nats://h,http://h"] {
+            let error = from_url(bad).map(drop).expect_err(bad);
+            assert!(matches!(error, UrlError::Malformed { .. }), "{bad}");
+            assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
+        }
+    }
+
     #[cfg(feature = "postgres")]
     #[test]
-    fn a_server_is_named_by_its_address_and_no_password_is_told() {
+    fn a_database_is_named_by_its_address_and_no_password_is_told() {
         for good in [
             "postgres://user@host/database",
             "postgresql://u:p%40ss@a:1,b:2/d?target_session_attrs=read-write",

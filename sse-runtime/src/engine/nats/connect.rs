@@ -8,13 +8,19 @@ use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions, ReconnectToServer, ServerAddr};
 
+use tokio_util::task::AbortOnDropHandle;
+
 use super::Options;
 use super::error::NatsError;
 
 /// How long one server has to say hello.
 const HELLO: Duration = Duration::from_secs(2);
+/// How many messages may wait for us: more than the server sends before it asks whether it may go on.
+const HELD: usize = 1 << 18;
 /// Where nobody is: an address that fails at once, for the attempts that are not to be made.
 const NOWHERE: &str = "127.0.0.1:0";
+const NO_TLS: &str = "the server is to be reached by TLS, which this program has no crypto provider for: build it with the \
+     feature `nats-tls` of sse-runtime";
 
 /// Where the servers are, and what they are to be told.
 #[derive(Clone, Debug)]
@@ -119,15 +125,22 @@ async fn connect_to(
         Some(Login::Token(token)) => connect.token(token.clone()),
         None => connect,
     };
-    connect = connect.ignore_discovered_servers().max_reconnects(1).reconnect_to_server_callback(
-        // It is only asked so that the end of the attempts is no error in the log.
-        |servers, _| async move {
-            let addr = servers.first()?.addr.clone();
-            Some(ReconnectToServer { addr, delay: Some(Duration::ZERO) })
-        },
-    );
+    connect = connect
+        .subscription_capacity(HELD)
+        .ignore_discovered_servers()
+        .max_reconnects(1)
+        .reconnect_to_server_callback(
+            // It is only asked so that the end of the attempts is no error in the log.
+            |servers, _| async move {
+                let addr = servers.first()?.addr.clone();
+                Some(ReconnectToServer { addr, delay: Some(Duration::ZERO) })
+            },
+        );
+    // A task, because rustls panics where it has no crypto provider, and the server may ask for TLS.
+    let connecting = AbortOnDropHandle::new(tokio::spawn(connect.connect(address))).await;
+    let no_tls = |_| NatsError::Configuration { reason: NO_TLS.to_owned() };
     let client =
-        connect.connect(address).await.map_err(|error| NatsError::of_connect(server.clone(), &error))?;
+        connecting.map_err(no_tls)?.map_err(|error| NatsError::of_connect(server.clone(), &error))?;
     let nowhere: ServerAddr = NOWHERE.parse().map_err(|_| NatsError::lost(&server))?;
     client.set_server_pool(nowhere).await.map_err(|_| NatsError::lost(&server))?;
     Ok(Connection { client, server })

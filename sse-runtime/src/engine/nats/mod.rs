@@ -62,6 +62,63 @@ use super::{Answer, Engine, EngineError, Feed, Log, Page, Record};
 /// # Ok(())
 /// # }
 /// ```
+///
+/// What `publish` has answered for is in the stream. Every process on the stream delivers it, and each can resume any client:
+/// nobody needs sticky sessions. Servers from 2.9 on are supported.
+///
+/// # What is kept
+///
+/// | limit | default, for a stream that is made |
+/// |---|---|
+/// | [`age`](Self::age) | one day |
+/// | [`bytes`](Self::bytes) | 1 GiB, which the server sets aside: one that has not so much refuses |
+/// | [`events`](Self::events) | none |
+///
+/// A program that starts brings the stream to the limits that it names, and leaves the others as they are, so that operators
+/// can set them. Of all topics together, the oldest events go first. What a topic has lost is not known for each: a client
+/// whose id is older than the oldest event of all topics is told to begin anew, though it may have missed nothing.
+///
+/// # Durable
+///
+/// The server answers when it has written the event, and writes to the disk later: every two minutes by default
+/// (`sync_interval`). A server that is killed loses nothing of what it has acknowledged; a machine without power may lose
+/// the newest events, if [`replicas`](Self::replicas) is 1. Then, or if the stream is deleted, numbers go on above all that
+/// were given out, and clients are told (`sse-reset` with `evicted`), not fed other events under known ids.
+///
+/// With three replicas, an event is on two servers of a cluster before `publish` answers, and one of them may go. When the
+/// stream's leader does, there is a pause of some seconds until another one is chosen; what was under way is sent again.
+///
+/// # Speed
+///
+/// Many events are under way at once, so publishing one after the other is as slow as a round trip, and many tasks that
+/// publish at once are not. Each process receives every event of the log, also of topics that nobody follows there: two logs
+/// that have nothing to do with each other are better two [streams](Self::stream).
+///
+/// To read history makes a consumer on the server for each page of up to 512 events.
+///
+/// # Once
+///
+/// The server knows every event by an id for [two minutes](Self::dedupe_window): by its
+/// [`dedupe`](crate::Publishing::dedupe) key, or by one of the engine's own, so that what is sent again after a lost
+/// connection is there once. It holds these ids in memory, about 150 bytes for each.
+///
+/// # When something fails
+///
+/// Opening fails with a [`NatsError`], see [`EngineError::downcast_ref`]: if nobody answers there, the login is refused,
+/// there is no JetStream, or the stream is somebody else's.
+///
+/// While there is no connection, `publish` waits, for [`publish_timeout`](Self::publish_timeout) at most, and is then an
+/// error: the outcome is unknown. Streams stay open. It connects again by itself, at most a second after the server is
+/// back, sends what has had no answer, in its order, and delivers from where it stopped. A server that is silent, because
+/// it hangs or the network does, is noticed after 2.5 s.
+///
+/// # Logins and TLS
+///
+/// The user needs to publish to `$JS.API.>`, `$JS.FC.>` and `<stream>.>`, and to subscribe to `_INBOX.>`.
+///
+/// `tls://`, and servers that ask for TLS, need the feature `nats-tls`, which brings ring; for another provider, add
+/// `async-nats` of the same version to your own dependencies with its feature `aws-lc-rs`, for credentials files and keys with
+/// `nkeys`. Hand over [`options`](Self::options) for them. Needs Rust 1.89.
 #[must_use = "nothing is connected before a hub starts on it: `Hub::on(..).start().await`"]
 pub struct Nats {
     servers: Result<Servers, &'static str>,
@@ -123,6 +180,8 @@ impl Nats {
     }
 
     /// The name of the stream, which is made if there is none: `sse` by default. Hubs on one stream share their topics.
+    ///
+    /// Its subjects begin with its name, and what else they say is the engine's.
     pub fn stream(mut self, name: impl Into<String>) -> Self {
         self.options.stream = name.into();
         self
@@ -178,7 +237,20 @@ impl Nats {
         self
     }
 
-    /// How to connect: credentials, certificates. How to connect again is the engine's own, whatever is set here.
+    /// How to connect: credentials, certificates, names. How to connect again is the engine's own, whatever is set here, and a
+    /// login in the address goes before one in here.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use async_nats::ConnectOptions;
+    /// use sse_runtime::{Hub, engine::Nats};
+    ///
+    /// let options = ConnectOptions::new().add_root_certificates("ca.pem".into()).name("shop");
+    /// let hub = Hub::on(Nats::connect("tls://nats.internal").options(options)).start().await?;
+    /// # let _ = hub;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn options(mut self, options: async_nats::ConnectOptions) -> Self {
         self.options.connect = Some(options);
         self
