@@ -26,9 +26,9 @@ const ALL: &str = "/a,b,c,d";
 /// When the server is killed: when so many have been answered for.
 const KILLS: [usize; 2] = [EVENTS * 3 / 10, EVENTS * 6 / 10];
 /// How long it is away then, and more.
-const AWAY: Duration = Duration::from_millis(500);
+const AWAY: Duration = Duration::from_millis(1500);
 /// How long a publish waits at one of the nodes. At the other it waits until the server is back.
-const IMPATIENT: Duration = Duration::from_millis(300);
+const IMPATIENT: Duration = Duration::from_secs(1);
 /// How long all of it may take before it is a failure.
 const LIMIT: Duration = Duration::from_secs(120);
 
