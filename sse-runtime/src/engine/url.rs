@@ -6,7 +6,16 @@
 use super::{Engine, Memory};
 
 /// Every scheme, and the feature that brings it.
-const SCHEMES: [(&str, Option<&str>); 2] = [("memory", None), ("redb", Some("redb"))];
+const SCHEMES: [(&str, Option<&str>); 8] = [
+    ("memory", None),
+    ("redb", Some("redb")),
+    ("nats", Some("nats")),
+    ("redis", Some("redis")),
+    ("rediss", Some("redis")),
+    ("redis+unix", Some("redis")),
+    ("unix", Some("redis")),
+    ("postgres", Some("postgres")),
+];
 
 /// Why a text names no engine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,7 +58,13 @@ pub enum UrlError {
 /// | text | engine |
 /// |---|---|
 /// | `memory:` | [`Memory`] |
+/// | `nats://host:4222`, `tls://user:password@a,tls://b` | `Nats` on this server or this cluster, with the feature `nats` |
 /// | `redb:events.redb`, `redb:/var/lib/app/events.redb` | `Redb` on this file, with the feature `redb` |
+/// | `redis://user:password@host:6379/0`, `rediss://..` | `Redis` on this server, with the feature `redis` |
+/// | `unix:///run/redis.sock`, `redis+unix:///run/redis.sock` | the same, over a socket of this machine |
+/// | `postgres://user@host/database`, or `postgresql:` | `Postgres` on this database, with the feature `postgres` |
+///
+/// `?prefix=shop` at the end of one of `Redis` names the log, of several on one server.
 ///
 /// [`Hub::connect`](crate::Hub::connect) makes a hub of it.
 ///
@@ -80,6 +95,36 @@ pub fn from_url(url: &str) -> Result<Box<dyn Engine>, UrlError> {
             }
             path => Ok(Box::new(super::Redb::open(path))),
         },
+        #[cfg(feature = "nats")]
+        "nats" | "tls" => {
+            // Without the rest, which may have a password.
+            let malformed = |reason| UrlError::Malformed { url: format!("{scheme}:.."), reason };
+            match super::Nats::connect(url).checked() {
+                Ok(engine) if rest.starts_with("//") => Ok(Box::new(engine)),
+                Ok(_) => Err(malformed("a host follows, and perhaps its port: `nats://host:4222`")),
+                Err(reason) => Err(malformed(reason)),
+            }
+        }
+        #[cfg(not(feature = "nats"))]
+        "tls" => Err(UrlError::MissingFeature { scheme: scheme.to_owned(), feature: "nats" }),
+        #[cfg(feature = "postgres")]
+        "postgres" | "postgresql" if super::Postgres::is_address(url) => {
+            Ok(Box::new(super::Postgres::connect(url)))
+        }
+        // It may hold a password.
+        #[cfg(feature = "postgres")]
+        "postgres" | "postgresql" => Err(UrlError::Malformed {
+            url: format!("{scheme}:.."),
+            reason: "that is no address of a PostgreSQL server: `postgres://user:password@host:5432/database`",
+        }),
+        #[cfg(not(feature = "postgres"))]
+        "postgresql" => Err(UrlError::MissingFeature { scheme: scheme.to_owned(), feature: "postgres" }),
+        #[cfg(feature = "redis")]
+        "redis" | "rediss" | "redis+unix" | "unix" => match super::Redis::from_url(url) {
+            Ok(engine) => Ok(Box::new(engine)),
+            // Without what stands there: it may be a password.
+            Err(reason) => Err(UrlError::Malformed { url: format!("{scheme}:.."), reason }),
+        },
         _ => Err(match SCHEMES.iter().find(|(known, _)| *known == scheme) {
             Some(&(_, Some(feature))) => UrlError::MissingFeature { scheme: scheme.to_owned(), feature },
             _ => UrlError::UnknownScheme { scheme: scheme.to_owned() },
@@ -103,7 +148,8 @@ mod tests {
     #[test]
     fn what_names_no_engine_is_told_which_there_are() {
         let text = |url| from_url(url).map(drop).expect_err(url).to_string();
-        let known = "`memory:`, `redb:` (feature `redb`)";
+        let known = known();
+        assert!(known.starts_with("`memory:`, `redb:` (feature `redb`), "), "{known}");
         assert_eq!(
             text("events.redb"),
             format!("\"events.redb\" does not say which engine: it begins with one of {known}")
@@ -122,6 +168,61 @@ mod tests {
         for bad in ["redb:", "redb://a.redb"] {
             assert!(matches!(from_url(bad), Err(UrlError::Malformed { .. })), "{bad}");
         }
+    }
+
+    #[cfg(feature = "nats")]
+    #[test]
+    fn a_server_is_named_by_its_address_and_a_password_is_not_shown() {
+        for good in ["nats://localhost", "tls://u:p@a:4222,tls://b"] {
+            assert!(from_url(good).is_ok(), "{good}");
+        }
+        for bad in ["nats:", "nats://", "nats:localhost", "nats://u:secret@h:port", "nats://h,http://h"] {
+            let error = from_url(bad).map(drop).expect_err(bad);
+            assert!(matches!(error, UrlError::Malformed { .. }), "{bad}");
+            assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
+        }
+    }
+
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn a_database_is_named_by_its_address_and_no_password_is_told() {
+        for good in [
+            "postgres://user@host/database",
+            "postgresql://u:p%40ss@a:1,b:2/d?target_session_attrs=read-write",
+        ] {
+            assert!(from_url(good).is_ok(), "{good}");
+        }
+        for bad in ["postgres://u:secret@host:port/d", "postgresql://u:secret@host/d?nonsense=1"] {
+            let error = from_url(bad).map(drop).expect_err(bad);
+            assert!(matches!(error, UrlError::Malformed { .. }), "{error:?}");
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
+    }
+
+    #[cfg(feature = "redis")]
+    #[test]
+    fn a_server_is_named_by_its_url() {
+        for good in [
+            "redis://h",
+            "redis://:secret@h:1/2?prefix=shop",
+            "redis+unix:///run/redis.sock?db=1&prefix=a%20b",
+            "unix:///run/redis.sock",
+        ] {
+            assert!(from_url(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "redis:",
+            "redis://:secret@",
+            "redis://:secret@h/x",
+            "rediss://:secret@h",
+            "redis://:secret@h?prefix={}",
+        ] {
+            let error = from_url(bad).map(drop).expect_err(bad);
+            assert!(matches!(error, UrlError::Malformed { .. }), "{bad}: {error}");
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
+        let shown = format!("{:?}", from_url("redis://:secret@h?protocol=resp3&prefix=a%20b").expect("good"));
+        assert!(shown.contains("a b") && !shown.contains("secret"), "{shown}");
     }
 
     #[cfg(not(feature = "redb"))]
