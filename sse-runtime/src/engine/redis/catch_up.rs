@@ -2,10 +2,11 @@
 //! numbers over all of them; or it is said to be lost, if it is much, and the hub reads what somebody needs.
 
 use ::redis::{Cmd, Pipeline, RedisError, Value, cmd};
+use bytes::Bytes;
 
 use super::delivery::Delivery;
 use super::error::RedisFailure;
-use super::keys::{Found, decode};
+use super::keys::{Message, message, number};
 use super::reader::{self, BYTES, RECORDS};
 use super::start::{CHANNELS, Joined};
 
@@ -90,17 +91,21 @@ impl Delivery {
         let mut found = Vec::new();
         for (stream, answer) in streams.iter().zip(answers) {
             let Some(Some(records)) = reader::found(answer) else { return Ok(None) };
-            let bytes: usize = records.iter().map(|record| record.value.len()).sum();
-            if let Some(last) = records.last().filter(|_| records.len() >= each || bytes >= BYTES) {
-                until = until.min(last.seq);
+            let bytes: usize = records.iter().map(Bytes::len).sum();
+            let is_cut = records.len() >= each || bytes >= BYTES;
+            let mut last = None;
+            for record in records {
+                let Some((seq, _)) = number(&record) else { return Ok(None) };
+                last = Some(seq);
+                found.push((seq, stream, record));
             }
-            found.extend(records.into_iter().map(|record| (stream, record)));
+            until = last.filter(|_| is_cut).map_or(until, |last| until.min(last));
         }
-        found.sort_unstable_by_key(|(_, record)| record.seq);
-        found.retain(|(_, record)| record.seq <= until);
+        found.sort_unstable_by_key(|(seq, ..)| *seq);
+        found.retain(|(seq, ..)| *seq <= until);
         let count = found.len();
-        for (stream, Found { seq, value }) in found {
-            let Some(parts) = decode(&value) else { return Ok(None) };
+        for (_, stream, record) in found {
+            let Some(Message { seq, parts, .. }) = message(&record) else { return Ok(None) };
             if let Some(newest) = self.open.get_mut(stream) {
                 *newest = seq;
             }

@@ -7,15 +7,13 @@
 //!                      old (what is up to it is too old), swept (topics up to it have been looked through for that)
 //! {prefix}:topics      a sorted set: stream by the number of its newest record, evicted or not
 //! {prefix}:clock       a sorted set: the top, by the time when it was that
-//! {prefix}:node:<node> a hash: the last groups that the node has published, with their answers; expires
+//! {prefix}:node:<node> the last groups that the node has published, with their answers; expires
 //! {prefix}:once:<..>   the number of a record that has a dedupe key; expires
-//! {prefix}:t:<topic>   a stream: id <number>-0, fields p (number of the topic's record before it) and r (record)
+//! {prefix}:t:<topic>   a stream: id <number>-0, field r: <number> <number of the topic's record before it> <record>
 //! ```
 //!
-//! The first record that a stream has says by its `p` what was evicted: everything up to there, and nothing else. The
-//! same names are the channels; a message is `<number> <number before it in the topic> <record>`.
-
-use bytes::Bytes;
+//! The first record that a stream has says what was evicted: everything up to the one before it, and nothing else. The same
+//! names are the channels; a message is the same text.
 
 use crate::engine::{Record, TraceParent};
 
@@ -102,7 +100,7 @@ pub(super) fn decode(value: &[u8]) -> Option<Parts<'_>> {
     Some(Parts { key: std::str::from_utf8(key).ok()?, trace, block })
 }
 
-/// A message of a topic's channel.
+/// A message of a topic's channel, or an entry of its stream.
 pub(super) struct Message<'a> {
     pub(super) seq: u64,
     /// The number of the topic's record before it; 0 if there is none.
@@ -122,12 +120,6 @@ pub(super) fn number(payload: &[u8]) -> Option<(u64, &[u8])> {
     let end = payload.iter().take(21).position(|&byte| byte == b' ')?;
     let (digits, rest) = payload.split_at(end);
     Some((std::str::from_utf8(digits).ok()?.parse().ok()?, rest.get(1..)?))
-}
-
-/// A record that has been read, in memory of its own.
-pub(super) struct Found {
-    pub(super) seq: u64,
-    pub(super) value: Bytes,
 }
 
 #[cfg(test)]

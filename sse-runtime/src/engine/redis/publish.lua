@@ -6,101 +6,132 @@
 --       which of those keys (or 0), record
 -- =>    the numbers; 0 for a record whose stream is something else
 local about, topics, node = KEYS[1], KEYS[2], KEYS[3]
-local group, before, slots = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local most_topics, window, streams = tonumber(ARGV[7]), ARGV[8], tonumber(ARGV[9])
-
-local function text(number)
-    return string.format('%.0f', number)
-end
+local group, before = tonumber(ARGV[2]), tonumber(ARGV[3])
+local call, pcall, format = redis.call, redis.pcall, string.format
+local streams = tonumber(ARGV[9])
 
 -- Nothing is written before all has been read: an error up to there leaves everything as it was.
-local log = redis.call('HMGET', about, 'generation', 'top', 'next', 'old')
+local log = call('HMGET', about, 'generation', 'top', 'next', 'old')
 if log[1] ~= ARGV[1] then
     return redis.error_reply('SSEGONE the log has begun anew')
 end
-local slot = text(group % slots)
-local answered = redis.call('HMGET', node, 'last', slot)
-if answered[1] then
-    local last = tonumber(answered[1])
-    if group <= last then
-        -- It comes again, after a connection was lost.
-        local numbers = {}
-        for number in string.gmatch(answered[2] or '', '%d+') do
+-- The last groups of this node, the newest first, a line each: its number, and the numbers that it was answered.
+local answered = call('GET', node) or ''
+local last = tonumber(string.match(answered, '^%d+'))
+if last and group <= last then
+    -- It comes again, after a connection was lost.
+    local said = string.match('\n' .. answered, '\n' .. ARGV[2] .. ':([^\n]*)')
+    if not said then
+        return redis.error_reply('SSEOLD the answer is not known any more')
+    end
+    local numbers = {}
+    local from, to = string.match(said, '^(%d+)%-(%d+)$')
+    if from then
+        for number = tonumber(from), tonumber(to) do
+            numbers[#numbers + 1] = number
+        end
+    else
+        for number in string.gmatch(said, '%d+') do
             numbers[#numbers + 1] = tonumber(number)
         end
-        if table.remove(numbers, 1) ~= group then
-            return redis.error_reply('SSEOLD the answer is not known any more')
-        end
-        return numbers
     end
-    if last < before then
-        return redis.error_reply('SSEWAIT the group before it is missing')
-    end
+    return numbers
 end
-local previous = redis.call('ZMSCORE', topics, unpack(KEYS, 4, 3 + streams))
+if last and last < before then
+    return redis.error_reply('SSEWAIT the group before it is missing')
+end
+local previous = call('ZMSCORE', topics, unpack(KEYS, 4, 3 + streams))
 local start = math.max(tonumber(log[2]), tonumber(log[3]))
-local top, numbers, new, mine = start, {}, {}, {}
+local top, numbers, new, once, ends, unknown = start, {}, {}, {}, {}, false
+local record = 0
 for at = 10, #ARGV, 3 do
-    local record, key, known = #numbers + 1, nil, nil
+    record = record + 1
+    local known
     if ARGV[at + 1] ~= '0' then
-        key = KEYS[3 + streams + tonumber(ARGV[at + 1])]
-        known = mine[key] or tonumber(redis.call('GET', key) or nil)
+        local key = KEYS[3 + streams + tonumber(ARGV[at + 1])]
+        known = once[key] or tonumber(call('GET', key) or nil)
+        once[key] = known or top + 1
     end
     if not known then
         top = top + 1
         known, new[record] = top, true
-        if key then
-            mine[key] = top
-        end
+        -- The last record of each stream.
+        ends[tonumber(ARGV[at])] = record
     end
     numbers[record] = known
 end
 
 -- The first that is written is refused if there is no memory.
-redis.call('HSET', about, 'top', text(top > start and top or tonumber(log[2])))
-local scores, old = {}, tonumber(log[4]) or 0
-local answer = { text(group) }
+call('HSET', about, 'top', format('%.0f', top > start and top or tonumber(log[2])))
 -- Where it matters little, whole nodes of the stream are evicted, which takes no time.
-local trim = tonumber(ARGV[6]) < 1000 and '=' or '~'
-for record = 1, #numbers do
+local most = ARGV[6]
+local trim = tonumber(most) < 1000 and '=' or '~'
+local scores, old, plain = {}, tonumber(log[4]) or 0, true
+for at = 10, #ARGV, 3 do
+    record = (at - 7) / 3
     local number = numbers[record]
     if new[record] then
-        local at = 7 + 3 * record
-        local stream, value, id = tonumber(ARGV[at]), ARGV[at + 2], text(number)
-        local key, since = KEYS[3 + stream], previous[stream] or '0'
-        local added = redis.pcall('XADD', key, 'MAXLEN', ARGV[6], id .. '-0', 'p', since, 'r', value)
-        if type(added) == 'table' and added.err then
-            numbers[record] = 0
+        local stream, id = tonumber(ARGV[at]), format('%.0f', number)
+        local key, since = KEYS[3 + stream], previous[stream]
+        unknown = unknown or not since
+        local entry = id .. ' ' .. (since or '0') .. ' ' .. ARGV[at + 2]
+        local added
+        if ends[stream] == record then
+            added = pcall('XADD', key, 'MAXLEN', trim, most, id .. '-0', 'r', entry)
         else
-            redis.call('PUBLISH', key, id .. ' ' .. since .. ' ' .. value)
+            added = pcall('XADD', key, id .. '-0', 'r', entry)
+        end
+        if type(added) == 'table' then
+            numbers[record], plain = 0, false
+        else
+            call('PUBLISH', key, entry)
             previous[stream], scores[stream] = id, id
             if ARGV[at + 1] ~= '0' then
-                redis.call('SET', KEYS[3 + streams + tonumber(ARGV[at + 1])], id, 'PX', window)
+                call('SET', KEYS[3 + streams + tonumber(ARGV[at + 1])], id, 'PX', ARGV[8])
             end
         end
+    else
+        plain = false
     end
-    answer[record + 1] = text(numbers[record])
 end
 local changed = {}
 for stream, id in pairs(scores) do
     changed[#changed + 1] = id
     changed[#changed + 1] = KEYS[3 + stream]
-    if old > 0 then
-        redis.call('XTRIM', KEYS[3 + stream], 'MINID', text(old + 1))
+    -- Not each time: it is seldom that something has become too old since.
+    if old > 0 and tonumber(id) % 16 == 0 then
+        call('XTRIM', KEYS[3 + stream], 'MINID', format('%.0f', old + 1))
     end
 end
 if #changed > 0 then
-    redis.call('ZADD', topics, unpack(changed))
-    local excess = redis.call('ZCARD', topics) - most_topics
+    call('ZADD', topics, unpack(changed))
+    local excess = unknown and call('ZCARD', topics) - tonumber(ARGV[7]) or 0
     if excess > 0 then
         -- Those that have been silent for the longest time.
-        local let_go = redis.call('ZPOPMIN', topics, math.min(excess, 200))
+        local let_go = call('ZPOPMIN', topics, math.min(excess, 500))
         for n = 1, #let_go, 2 do
-            redis.call('UNLINK', let_go[n])
+            call('UNLINK', let_go[n])
         end
-        redis.call('HSET', about, 'forgotten', let_go[#let_go])
+        call('HSET', about, 'forgotten', let_go[#let_go])
     end
 end
-redis.call('HSET', node, 'last', text(group), slot, table.concat(answer, ' '))
-redis.call('PEXPIRE', node, ARGV[5])
+local answer
+if plain then
+    answer = format('%.0f-%.0f', numbers[1], numbers[#numbers])
+else
+    local texts = {}
+    for n = 1, #numbers do
+        texts[n] = format('%.0f', numbers[n])
+    end
+    answer = table.concat(texts, ' ')
+end
+local kept, slots = ARGV[2] .. ':' .. answer, tonumber(ARGV[4])
+for line in string.gmatch(answered, '[^\n]+') do
+    slots = slots - 1
+    if slots <= 0 then
+        break
+    end
+    kept = kept .. '\n' .. line
+end
+call('SET', node, kept, 'PX', ARGV[5])
 return numbers

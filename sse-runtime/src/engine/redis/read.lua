@@ -2,7 +2,7 @@
 --
 -- KEYS  about, topics, stream
 -- ARGV  above which number, up to which number, most records, most bytes
--- =>    0 if one of them may be gone; else 1, then number and record in turn
+-- =>    0 if one of them may be gone; else 1, then the records
 local about, topics, stream = KEYS[1], KEYS[2], KEYS[3]
 local after, most, bytes = tonumber(ARGV[1]), tonumber(ARGV[3]), tonumber(ARGV[4])
 
@@ -24,15 +24,14 @@ if tonumber(last) <= after then
     return { 1 }
 end
 local first = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
-if not first or after < tonumber(first[2][2]) then
+if not first or after < tonumber(string.match(first[2][2], '^%d+ (%d+) ')) then
     return { 0 }
 end
 local found, from = { 1 }, '(' .. ARGV[1]
 repeat
     local part = redis.call('XRANGE', stream, from, ARGV[2], 'COUNT', 32)
     for n = 1, #part do
-        local number, record = string.match(part[n][1], '^%d+'), part[n][2][4]
-        found[#found + 1] = number
+        local record = part[n][2][2]
         found[#found + 1] = record
         bytes, most = bytes - #record, most - 1
         from = '(' .. part[n][1]

@@ -4,7 +4,7 @@ use ::redis::{Cmd, Value};
 use bytes::Bytes;
 
 use super::error::RedisFailure;
-use super::keys::{Found, decode};
+use super::keys::{Message, message};
 use super::link::Shared;
 use super::script::READ;
 use crate::engine::{Page, Stored};
@@ -24,9 +24,9 @@ pub(super) async fn read(shared: &Shared, topic: &str, after: u64, until: u64) -
         shared.ask(&call(shared, &stream, after, until, RECORDS), shared.options.read_timeout).await?;
     let foreign = || RedisFailure::Foreign { address: shared.address.clone(), key: stream.clone() };
     let Some(found) = found(answer).ok_or_else(foreign)? else { return Ok(Page::Evicted) };
-    let stored = |Found { seq, value }: Found| {
-        let parts = decode(&value)?;
-        let (key, trace, block) = (parts.key.to_owned(), parts.trace, value.slice_ref(parts.block));
+    let stored = |entry: Bytes| {
+        let Message { seq, parts, .. } = message(&entry)?;
+        let (key, trace, block) = (parts.key.to_owned(), parts.trace, entry.slice_ref(parts.block));
         Some(Stored { seq, block, key, trace })
     };
     let records: Option<Vec<_>> = found.into_iter().map(stored).collect();
@@ -42,7 +42,7 @@ pub(super) fn call(shared: &Shared, stream: &str, after: u64, until: u64, most: 
 
 /// What such a call has found: none if it is not understood; and none if something is gone.
 #[expect(clippy::option_option, reason = "two ways to have nothing")]
-pub(super) fn found(answer: Value) -> Option<Option<Vec<Found>>> {
+pub(super) fn found(answer: Value) -> Option<Option<Vec<Bytes>>> {
     let Value::Array(values) = answer else { return None };
     let mut values = values.into_iter();
     match values.next()? {
@@ -50,13 +50,9 @@ pub(super) fn found(answer: Value) -> Option<Option<Vec<Found>>> {
         Value::Int(1) => {}
         _ => return None,
     }
-    let mut found = Vec::with_capacity(values.len() / 2);
-    while let Some(seq) = values.next() {
-        let (Value::BulkString(seq), Some(Value::BulkString(value))) = (seq, values.next()) else {
-            return None;
-        };
-        let seq = std::str::from_utf8(&seq).ok()?.parse().ok()?;
-        found.push(Found { seq, value: Bytes::from(value) });
-    }
-    Some(Some(found))
+    let entry = |value| match value {
+        Value::BulkString(entry) => Some(Bytes::from(entry)),
+        _ => None,
+    };
+    values.map(entry).collect::<Option<_>>().map(Some)
 }

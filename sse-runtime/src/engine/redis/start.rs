@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::redis::aio::{MultiplexedConnection, PubSubSink, PubSubStream};
-use ::redis::{AsyncConnectionConfig, Client, RedisError, RedisResult, Value, cmd};
+use ::redis::io::tcp::TcpSettings;
+use ::redis::{AsyncConnectionConfig, Client, IntoConnectionInfo as _, RedisError, RedisResult, Value, cmd};
 use tokio::time::timeout;
 
 use super::Redis;
@@ -27,7 +28,11 @@ pub(super) const CHANNELS: usize = 1000;
 
 /// A client of the server that a URL names. Nothing is connected.
 pub(super) fn client(url: &str) -> Result<Client, RedisFailure> {
-    Client::open(url).map_err(|error| {
+    let client = url.into_connection_info().and_then(|server| {
+        // Groups follow each other closely: none is to wait for the answer to the one before it.
+        Client::open(server.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
+    });
+    client.map_err(|error| {
         let said = error.to_string();
         let reason = if said.contains("TLS") {
             NO_TLS
@@ -111,7 +116,7 @@ async fn connect(shared: &Shared, before: Option<(u64, u64)>, serial: u64) -> Re
         match script::load(&mut connection, limit).await {
             // It has just begun, and reads its data.
             Err(error) if error.code() == Some("LOADING") => {
-                tokio::time::sleep(Duration::from_millis(20)).await
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
             outcome => break outcome.map_err(failed)?,
         }

@@ -36,8 +36,8 @@ const BYTES: usize = 256 << 10;
 const UNDER_WAY: usize = 4;
 /// While groups are under way, another one is sent only if it is worth it.
 const WORTH: usize = 32;
-/// The answers of so many groups are remembered, and for how long.
-const SLOTS: usize = 16;
+/// The answers of so many groups are remembered, and for how long: of those under way, and one more.
+const SLOTS: usize = 5;
 const REMEMBERED: Duration = Duration::from_secs(600);
 /// How long a group may be without an answer before the connection is given up.
 const SILENCE: Duration = Duration::from_secs(10);
