@@ -157,7 +157,10 @@ impl Delivery {
         loop {
             tokio::select! {
                 listening = &mut connecting => return Ok(listening),
-                Some(parcel) = self.parcels.recv() => drop(self.take(&parcel)),
+                Some(parcel) = self.parcels.recv() => {
+                    // What is left is read later.
+                    let _ = self.take(&parcel);
+                }
                 change = self.changes.recv() => match change {
                     Some(change) => self.change(change),
                     None => return Err(PostgresError::Closed),

@@ -30,7 +30,7 @@ use super::error::{PostgresError, Way, way};
 use super::health::Part;
 use super::queue::Job;
 use super::table::{Entry, number};
-use crate::engine::EngineError;
+use crate::engine::{EngineError, TraceParent};
 
 /// The most records of one transaction, and bytes: it should not take longer than a publisher likes to wait.
 const GROUP: usize = 1024;
@@ -130,7 +130,7 @@ impl Writer {
             };
             let shared = &self.shared;
             match connection.append(shared, self.turn, &group).await {
-                Ok(Some(placed)) => return self.answer(group, placed),
+                Ok(Some(placed)) => return self.answer(group, &placed),
                 Ok(None) => match shared.settle(&connection.session).await {
                     Ok(()) => self.delivery.look(),
                     Err(error) => self.lost(&error),
@@ -150,7 +150,7 @@ impl Writer {
         }
     }
 
-    fn answer(&self, group: Vec<Job>, placed: Placed) {
+    fn answer(&self, group: Vec<Job>, placed: &Placed) {
         let mut entries = Vec::with_capacity(group.len());
         let mut top = placed.before;
         for (n, job) in group.into_iter().enumerate() {
@@ -207,7 +207,7 @@ impl Writing {
         let column = |part: fn(&Entry) -> &[u8]| entries().map(part).collect::<Vec<_>>();
         let hashes: Vec<i64> = entries().map(|entry| entry.hash).collect();
         let traces: Vec<Option<&str>> =
-            entries().map(|entry| entry.trace.as_ref().map(|trace| trace.as_str())).collect();
+            entries().map(|entry| entry.trace.as_ref().map(TraceParent::as_str)).collect();
         let mut weight = 0_i64;
         let before = |entry: &Entry| {
             let before = weight;
