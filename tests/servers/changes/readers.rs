@@ -95,7 +95,7 @@ async fn a_feed_goes_on_where_it_was_when_it_is_started_again() {
 async fn a_feed_that_sleeps_is_woken_at_once_and_one_that_is_awake_is_not_notified() {
     let database = Database::with(TABLE).await;
     let mut feed = database.changes("t").start().await.expect("started");
-    let asleep = "SELECT count(*) FROM sse_changes.feeds WHERE asleep";
+    let asleep = "SELECT count(*) FROM sse_changes.sleepers";
     let sleeps = async {
         while database.number(asleep).await == 0 {
             let _nothing = timeout(Duration::from_millis(50), feed.next()).await;

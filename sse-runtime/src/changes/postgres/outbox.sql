@@ -41,10 +41,12 @@ CREATE TABLE IF NOT EXISTS sse_changes.feeds (
   seen pg_snapshot NOT NULL,
   -- And of those that are finished in this one, the changes up to this id.
   batch pg_snapshot,
-  after bigint NOT NULL DEFAULT 0,
-  -- The reader wants to be woken; otherwise it looks by itself.
-  asleep boolean NOT NULL DEFAULT false
+  after bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
+
+-- The feeds whose readers want to be woken; the others look by themselves. Every statement that writes looks here, so it is a
+-- table of its own, which seldom changes.
+CREATE TABLE IF NOT EXISTS sse_changes.sleepers (name text PRIMARY KEY);
 
 -- What a feed will not read any more.
 CREATE TABLE IF NOT EXISTS sse_changes.missed (
@@ -125,7 +127,7 @@ BEGIN
   END IF;
   -- Other transactions see who slept when they began.
   IF current_setting('transaction_isolation') <> 'read committed'
-     OR EXISTS (SELECT FROM sse_changes.feeds WHERE asleep) THEN
+     OR EXISTS (SELECT FROM sse_changes.sleepers) THEN
     PERFORM pg_notify('sse_changes', '');
   END IF;
   RETURN NULL;

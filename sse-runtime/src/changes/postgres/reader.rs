@@ -395,9 +395,13 @@ const SAVE: &str = "
       DELETE FROM sse_changes.outbox WHERE id IN (SELECT id FROM unwanted)
     ), told AS (
       DELETE FROM sse_changes.missed WHERE id = ANY($7)
+    ), awake AS (
+      DELETE FROM sse_changes.sleepers WHERE name = $1 AND NOT $5
+    ), asleep AS (
+      INSERT INTO sse_changes.sleepers SELECT $1 WHERE $5 ON CONFLICT DO NOTHING
     )
     UPDATE sse_changes.feeds
-    SET seen = $2::text::pg_snapshot, batch = $3::text::pg_snapshot, after = $4, asleep = $5
+    SET seen = $2::text::pg_snapshot, batch = $3::text::pg_snapshot, after = $4
     WHERE name = $1 RETURNING pg_current_xact_id()::text";
 
 const SWEEP_UP: &str = "
