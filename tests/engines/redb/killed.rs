@@ -24,7 +24,7 @@ async fn publish_for_ever(engine: Redb) {
         tasks.spawn(async move {
             for n in 0.. {
                 let text = format!("{round}/{task}/{n}");
-                let id = topic.publish(text.as_str()).await.expect("published");
+                let id = topic.publish(text.as_str()).dedupe(text.as_str()).await.expect("published");
                 say(&format!("{id} {text}"));
             }
         });
@@ -32,7 +32,7 @@ async fn publish_for_ever(engine: Redb) {
     tasks.join_all().await;
 }
 
-fn number(id: &str) -> u64 {
+pub(super) fn number(id: &str) -> u64 {
     id.split_once('-').and_then(|(_, number)| number.parse().ok()).unwrap_or_else(|| panic!("an id: {id}"))
 }
 
@@ -108,6 +108,7 @@ async fn what_was_acknowledged_is_there_once_and_in_order() {
             events.len() <= acknowledged.len() + TASKS * (round + 1),
             "what nobody was told of is one for each task"
         );
+        publish_again(&hub, &events).await;
         // From the middle, by an id that a client has.
         if !acknowledged.is_empty() {
             let middle = &acknowledged[acknowledged.len() / 2].0;
@@ -116,6 +117,19 @@ async fn what_was_acknowledged_is_there_once_and_in_order() {
         }
     }
     assert!(acknowledged.len() > 1000, "{}", acknowledged.len());
+}
+
+/// The publishers of the last events do not know what became of them, and try again: each has the id that it had, and
+/// nothing is there twice.
+async fn publish_again(hub: &Hub, events: &[(String, String)]) {
+    let top = super::top(hub);
+    for (id, text) in &events[events.len().saturating_sub(2 * TASKS)..] {
+        let task: usize = text.split('/').nth(1).and_then(|task| task.parse().ok()).expect("a task");
+        let topic: Topic = hub.topic(TOPICS[task % TOPICS.len()]);
+        let again = topic.publish(text.as_str()).dedupe(text.as_str()).await.expect("published");
+        assert_eq!(again.as_str(), id);
+    }
+    assert_eq!(super::top(hub), top);
 }
 
 fn rand_below(dice: &mut proptest::test_runner::TestRng, below: u64) -> u64 {
