@@ -36,7 +36,10 @@ async fn who_comes_late_sees_the_last_minute_and_then_what_changes() {
     let server = Postgres::start().await;
     let (example, chromium, page) = start(&server).await;
     let client = login(&server).await;
-    client.batch_execute("INSERT INTO readings (sensor, celsius) VALUES ('roof', 20), ('roof', 30)").await.expect("written");
+    client
+        .batch_execute("INSERT INTO readings (sensor, celsius) VALUES ('roof', 20), ('roof', 30)")
+        .await
+        .expect("written");
     page.wait_until(&format!("{}?.endsWith('20.0 to 30.0 °C in 2 readings')", card("roof"))).await;
 
     let late = chromium.open(&example.url("/")).await;
@@ -76,7 +79,8 @@ async fn postgres_is_killed_and_the_page_misses_nothing_and_sees_nothing_twice()
             server.start_again().await;
             client = login(&server).await;
         }
-        let insert = "INSERT INTO readings (sensor, celsius, at) VALUES ('roof', 20, '2026-01-01 00:00:00+00')";
+        let insert =
+            "INSERT INTO readings (sensor, celsius, at) VALUES ('roof', 20, '2026-01-01 00:00:00+00')";
         client.batch_execute(insert).await.expect("written");
         if n % 10 == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;

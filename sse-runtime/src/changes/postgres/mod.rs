@@ -5,20 +5,26 @@
 //! install     looks for them, and makes them
 //! session     one connection
 //! position    how far a feed has read
-//! reader      pages of changes, one after the other
+//! reader      one page of changes after the other: connects, stands by, looks, waits
+//! page        what it has read
+//! floor       what it need not look at any more
+//! statements  what it says to the database
 //! publish     onto topics
 //! snapshot    the rows as they are, for who begins anew
 //! outage      trying again
 //! ```
 
 mod error;
+mod floor;
 mod install;
 mod outage;
+mod page;
 mod position;
 mod publish;
 mod reader;
 mod session;
 mod snapshot;
+mod statements;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -29,7 +35,8 @@ pub use self::error::ChangesError;
 use self::install::Table;
 pub(super) use self::install::of as refused;
 pub(super) use self::outage::Outage;
-use self::reader::{Item, Page, Reader};
+use self::page::{Item, Page};
+use self::reader::Reader;
 pub(super) use self::session::{Lost, Session, Target};
 use self::snapshot::Snapshots;
 use super::{Operation, RowChange};

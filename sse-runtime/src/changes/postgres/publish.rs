@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use futures_util::future::join_all;
 
 use super::outage::Outage;
-use super::reader::Item;
+use super::page::Item;
 use crate::changes::{Operation, RowChange};
 use crate::topic::{PublishError, Topic};
 

@@ -10,6 +10,7 @@
 //! notifies it. After a while without any it says that it sleeps, and whoever writes then wakes it. A transaction that has
 //! looked before that will not: so the reader looks now and then until the last of those has ended.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,10 +18,12 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::{Row, Statement};
 
 use super::Options;
+use super::floor::Floor;
 use super::outage::Outage;
+use super::page::{Name, Page};
 use super::position::{Position, Snapshot};
 use super::session::{Lost, Session};
-use crate::changes::{Operation, RowChange};
+use super::statements::{FIRST, LISTEN, LOAD, LOCK, NEXT, SAVE, SWEEP_UP};
 
 /// How long after the last change it stays awake.
 const AWAKE: Duration = Duration::from_millis(50);
@@ -35,24 +38,6 @@ const TURN: Duration = Duration::from_millis(250);
 /// How often what other feeds have left is looked for.
 const SWEEP: Duration = Duration::from_secs(60);
 
-/// Changes that belong together only in that they were read at once.
-#[derive(Debug)]
-pub(super) struct Page {
-    pub(super) items: Vec<Item>,
-    next: Position,
-    /// The rows of the outbox that these were.
-    ids: Vec<i64>,
-    /// The notes of what was missed.
-    notes: Vec<i64>,
-}
-
-#[derive(Debug)]
-pub(super) struct Item {
-    pub(super) change: RowChange,
-    /// What it is called, once and for all.
-    pub(super) dedupe: String,
-}
-
 #[derive(Debug)]
 pub(super) struct Reader {
     options: Arc<Options>,
@@ -61,9 +46,13 @@ pub(super) struct Reader {
     link: Option<Link>,
     outage: Option<Outage>,
     stands_by: bool,
-    /// How far everything is dealt with, and how far the database knows.
+    /// How far everything is dealt with. Not kept over a lost connection: a server that has crashed gives numbers of transactions
+    /// again that it had not written down, and which a snapshot from before may hold.
     position: Option<Position>,
-    saved: Option<Position>,
+    /// What is dealt with, but not as far as the database knows.
+    unsaved: HashSet<Name>,
+    /// The feed has begun before.
+    has_begun: bool,
     rest: Rest,
     floor: Floor,
     swept: Option<Instant>,
@@ -89,15 +78,6 @@ struct Rest {
     wait: Duration,
 }
 
-/// Below which number nothing is left to read, and nothing will come: what keeps the search for the first change from
-/// going through all those that have been deleted.
-#[derive(Debug, Default)]
-struct Floor {
-    id: i64,
-    /// When every transaction up to the first is finished, and all of that is read, the floor is the second.
-    next: Option<(u64, i64)>,
-}
-
 impl Reader {
     pub(super) fn new(options: Arc<Options>, session: Session) -> Self {
         Self {
@@ -107,7 +87,8 @@ impl Reader {
             outage: None,
             stands_by: false,
             position: None,
-            saved: None,
+            unsaved: HashSet::new(),
+            has_begun: false,
             rest: Rest { is_asleep: false, since: 0, last: None, wait: Duration::ZERO },
             floor: Floor::default(),
             swept: None,
@@ -128,14 +109,15 @@ impl Reader {
     /// This page is dealt with. If the connection is lost meanwhile, that is noted when there is another one.
     pub(super) async fn done(&mut self, page: Page) {
         self.position = Some(page.next);
-        if let Some(&last) = page.ids.last() {
+        self.unsaved.extend(&page.rows);
+        if let Some(&(last, _)) = page.rows.last() {
             let was_busy = self.rest.last.is_some_and(|last| last.elapsed() < AWAKE);
             self.rest.is_asleep &= !was_busy;
             self.rest.last = Some(Instant::now());
             self.rest.wait = Duration::ZERO;
-            self.floor.next.get_or_insert((u64::MAX, last));
+            self.floor.read(last);
         }
-        if let Err(lost) = self.save(&page.ids, &page.notes).await {
+        if let Err(lost) = self.save(&page.rows, &page.notes).await {
             self.lost(&lost).await;
         }
     }
@@ -164,13 +146,12 @@ impl Reader {
             let Some(snapshot) = snapshot else { return Ok(None) };
             let notes: Option<Vec<i64>> = rows.first().and_then(|row| row.get("notes"));
             if let Some(notes) = notes {
-                // The rows are read again after it.
-                let (next, ids) = (position.clone(), Vec::new());
+                // What is new is read again after it.
                 let items = self.options.missed(&format!("{}/{notes:?}", link.log));
-                return Ok(Some(Page { items, next, ids, notes }));
+                return Ok(Some(Page::missed(items, position.clone(), notes)));
             }
-            let page = page(position, snapshot.clone(), &rows, &link.log, self.options.page);
-            if page.items.is_empty() {
+            let page = self.read(position, &snapshot, &rows, &link.log);
+            if page.rows.is_empty() {
                 self.floor.reached(&snapshot);
                 self.position = Some(Position::at(snapshot.clone()));
                 self.wait(&snapshot).await?;
@@ -182,13 +163,18 @@ impl Reader {
             .session
             .query(&link.next, &[&batch.0.as_str(), &position.after, &seen, &limit, &tables])
             .await?;
-        let page = page(position, batch.clone(), &rows, &link.log, self.options.page);
-        if page.items.is_empty() {
+        let page = self.read(position, batch, &rows, &link.log);
+        if page.rows.is_empty() {
             // The page before was full, and the last.
             self.position = Some(page.next);
             return Ok(None);
         }
         Ok(Some(page))
+    }
+
+    fn read(&self, position: &Position, batch: &Snapshot, rows: &[Row], log: &str) -> Page {
+        let is_known = |name: &Name| self.unsaved.contains(name);
+        Page::read(position, batch.clone(), rows, log, self.options.page, is_known)
     }
 
     /// Connects, and waits until nobody else reads this feed.
@@ -198,12 +184,7 @@ impl Reader {
         }
         let Some(session) = &self.waiting else { return Ok(()) };
         loop {
-            let locked = session
-                .query_once(
-                    "SELECT pg_try_advisory_lock(hashtextextended('sse_changes ' || $1, 0))",
-                    &[&self.options.name],
-                )
-                .await?;
+            let locked = session.query_once(LOCK, &[&self.options.name]).await?;
             if locked.first().is_some_and(|row| row.get(0)) {
                 break;
             }
@@ -216,10 +197,7 @@ impl Reader {
             }
             sleep(TURN).await;
         }
-        // The outbox is read by its numbers always: right after many changes, statistics would talk the planner out of it.
-        session
-            .run("LISTEN sse_changes; SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off; SET jit = off")
-            .await?;
+        session.run(LISTEN).await?;
         let (first, next, save) =
             tokio::try_join!(session.prepare(FIRST), session.prepare(NEXT), session.prepare(SAVE))?;
         let log = session.query_once("SELECT log FROM sse_changes.settings", &[]).await?;
@@ -233,7 +211,11 @@ impl Reader {
         let Some(link) = &self.link else { return Ok(None) };
         let forgotten = register(&link.session, &self.options.name).await?;
         let rows = link.session.query_once(LOAD, &[&self.options.name]).await?;
-        let Some(row) = rows.first() else { return Ok(None) };
+        let Some(row) = rows.first() else {
+            // Forgotten in this moment.
+            self.link = None;
+            return Ok(None);
+        };
         let found = Position {
             seen: Snapshot(row.get(0)),
             batch: row.get::<_, Option<String>>(1).map(Snapshot),
@@ -241,46 +223,35 @@ impl Reader {
         };
         self.rest.is_asleep = false;
         self.floor = Floor::default();
+        self.position = Some(found.clone());
         if std::mem::take(&mut self.stands_by) {
             tracing::info!(feed = self.options.name, "this reader has the change feed now");
         }
         Outage::over(&mut self.outage, &self.options.name);
-        if self.saved.as_ref() == Some(&found) {
-            // Nobody else has read meanwhile: what was dealt with since is noted now.
-            return self.save(&[], &[]).await.map(|()| None);
-        }
-        let had_one = self.saved.is_some();
-        (self.position, self.saved) = (Some(found.clone()), Some(found.clone()));
-        let lost = had_one && forgotten;
-        Ok(lost.then(|| Page {
-            items: self.options.missed(&format!("forgotten/{}", found.seen.0)),
-            next: found,
-            ids: Vec::new(),
-            notes: Vec::new(),
-        }))
+        let has_lost = std::mem::replace(&mut self.has_begun, true) && forgotten;
+        let items = has_lost.then(|| self.options.missed(&format!("forgotten/{}", found.seen.0)));
+        Ok(items.map(|items| Page::missed(items, found, Vec::new())))
     }
 
-    async fn save(&mut self, ids: &[i64], notes: &[i64]) -> Result<(), Lost> {
+    async fn save(&mut self, rows: &[Name], notes: &[i64]) -> Result<(), Lost> {
         let (Some(link), Some(position)) = (&self.link, &self.position) else { return Ok(()) };
         let (seen, batch) = (position.seen.0.as_str(), position.batch.as_ref().map(|batch| batch.0.as_str()));
         let (name, after, asleep) = (&self.options.name, &position.after, &self.rest.is_asleep);
-        let rows =
+        let ids: Vec<_> = rows.iter().map(|(id, _)| *id).collect();
+        let saved =
             link.session.query(&link.save, &[name, &seen, &batch, after, asleep, &ids, &notes]).await?;
         // None, if somebody has forgotten the feed: the next look begins anew.
-        let Some(xid) = rows.first().and_then(xid) else {
+        let Some(xid) = saved.first().and_then(xid) else {
             self.link = None;
             return Ok(());
         };
-        self.saved = Some(position.clone());
-        if let Some((up_to @ u64::MAX, _)) = &mut self.floor.next {
-            *up_to = xid;
+        for name in rows {
+            self.unsaved.remove(name);
         }
         self.rest.since = xid;
-        if self.position.as_ref().is_some_and(|position| position.batch.is_none()) {
-            let seen = self.position.as_ref().map(|position| position.seen.clone());
-            if let Some(seen) = seen {
-                self.floor.reached(&seen);
-            }
+        self.floor.saved(xid);
+        if position.batch.is_none() {
+            self.floor.reached(&position.seen);
         }
         Ok(())
     }
@@ -321,15 +292,6 @@ impl Reader {
     }
 }
 
-impl Floor {
-    /// Everything that was finished in this snapshot is read.
-    fn reached(&mut self, snapshot: &Snapshot) {
-        if let Some((_, id)) = self.next.take_if(|(up_to, _)| snapshot.is_above(*up_to)) {
-            self.id = self.id.max(id);
-        }
-    }
-}
-
 /// Begins the feed here, if it has not begun. Says whether it had not.
 pub(super) async fn register(session: &Session, name: &str) -> Result<bool, Lost> {
     let begun = "INSERT INTO sse_changes.feeds (name, seen) VALUES ($1, pg_current_snapshot())
@@ -340,73 +302,3 @@ pub(super) async fn register(session: &Session, name: &str) -> Result<bool, Lost
 fn xid(row: &Row) -> Option<u64> {
     row.get::<_, String>(0).parse().ok()
 }
-
-fn page(position: &Position, batch: Snapshot, rows: &[Row], log: &str, full: usize) -> Page {
-    let mut page = Page { items: Vec::new(), next: position.clone(), ids: Vec::new(), notes: Vec::new() };
-    for row in rows {
-        let Some(id) = row.get::<_, Option<i64>>("id") else { continue };
-        page.ids.push(id);
-        let word: &str = row.get("op");
-        // An outbox of this format has no others.
-        let Some(op) = Operation::from_word(word) else { continue };
-        let mut change = RowChange::new(op, row.get::<_, &str>("source"), row.get::<_, &str>("key"));
-        let json = |column: &str| {
-            row.get::<_, Option<String>>(column).and_then(|text| serde_json::from_str(&text).ok())
-        };
-        (change.row, change.old) = (json("now"), json("was"));
-        change.position = u64::try_from(id).ok();
-        // With its time: after a crash, the number of a change that was lost with it may come again.
-        let dedupe = format!("{log}/{id}/{}", row.get::<_, i64>("at"));
-        page.items.push(Item { change, dedupe });
-    }
-    page.next = position.after(batch, page.ids.last().copied(), page.ids.len() >= full);
-    page
-}
-
-/// What is new, with the snapshot in which it is, and whether something was missed. A row, if there is nothing.
-const FIRST: &str = "
-    SELECT pg_current_snapshot()::text AS snapshot,
-      (SELECT array_agg(id) FROM sse_changes.missed WHERE feed = $1) AS notes,
-      o.id, o.at, o.source, o.op, o.key, o.now, o.was
-    FROM (SELECT) one LEFT JOIN LATERAL (
-      SELECT id, (extract(epoch FROM at) * 1000000)::bigint AS at, source, op, key, now::text, was::text
-      FROM sse_changes.outbox
-      WHERE id > $2 AND NOT pg_visible_in_snapshot(xid, $3::text::pg_snapshot) AND source = ANY($5)
-      ORDER BY id LIMIT $4
-    ) o ON true";
-
-/// What else was new then.
-const NEXT: &str = "
-    SELECT id, (extract(epoch FROM at) * 1000000)::bigint AS at, source, op, key, now::text, was::text
-    FROM sse_changes.outbox
-    WHERE id > $2 AND pg_visible_in_snapshot(xid, $1::text::pg_snapshot)
-      AND NOT pg_visible_in_snapshot(xid, $3::text::pg_snapshot) AND source = ANY($5)
-    ORDER BY id LIMIT $4";
-
-const LOAD: &str = "SELECT seen::text, batch::text, after FROM sse_changes.feeds WHERE name = $1";
-
-/// Notes the position, and deletes what no other feed wants. It skips what somebody has locked, rather than wait.
-const SAVE: &str = "
-    WITH unwanted AS (
-      SELECT o.id FROM sse_changes.outbox o WHERE o.id = ANY($6) AND NOT EXISTS (
-        SELECT FROM sse_changes.feeds f WHERE f.name <> $1 AND NOT sse_changes.has_read(f, o.id, o.xid)
-      ) FOR UPDATE OF o SKIP LOCKED
-    ), gone AS (
-      DELETE FROM sse_changes.outbox WHERE id IN (SELECT id FROM unwanted)
-    ), told AS (
-      DELETE FROM sse_changes.missed WHERE id = ANY($7)
-    ), awake AS (
-      DELETE FROM sse_changes.sleepers WHERE name = $1 AND NOT $5
-    ), asleep AS (
-      INSERT INTO sse_changes.sleepers SELECT $1 WHERE $5 ON CONFLICT DO NOTHING
-    )
-    UPDATE sse_changes.feeds
-    SET seen = $2::text::pg_snapshot, batch = $3::text::pg_snapshot, after = $4
-    WHERE name = $1 RETURNING pg_current_xact_id()::text";
-
-const SWEEP_UP: &str = "
-    DELETE FROM sse_changes.outbox WHERE id IN (
-      SELECT o.id FROM sse_changes.outbox o WHERE NOT EXISTS (
-        SELECT FROM sse_changes.feeds f WHERE NOT sse_changes.has_read(f, o.id, o.xid)
-      ) ORDER BY o.id LIMIT 10000 FOR UPDATE OF o SKIP LOCKED
-    )";
