@@ -26,6 +26,7 @@
 //! - [`Sse`] is the handle that a handler sends with; [`Event`] an event with a name, an id, a reconnection time.
 //! - [`Hub`], [`Topic`] and [`Sse::follow`]: publish once, and every browser gets it, also one that comes back; see
 //!   [`guide::topics_and_resume`].
+//! - The feature `postgres` brings `changes`: rows of a database, streamed as they change.
 //! - The feature `client` brings a client for browsers, see [`guide::browser_client`].
 //! - [`AllowedHosts`] keeps other sites' pages from a server on this machine; who else may listen is in
 //!   [`guide::who_may_listen`].

@@ -1,5 +1,5 @@
 //! What the feed does a second, how late it is, and what it costs those who write:
-//! `cargo test --release -p sse-tests --test servers changes::measured -- --ignored --show-output`.
+//! `cargo test -p sse-tests --test servers changes::measured -- --ignored --show-output`.
 
 use std::time::Duration;
 
