@@ -7,9 +7,9 @@
 //! curl -N http://127.0.0.1:3000/sensors
 //! ```
 //!
-//! Any PostgreSQL from 14 on will do, as it was installed. Open <http://127.0.0.1:3000>: six sensors with their last minute. What
-//! you insert by `psql` is there, too, whoever else writes to the table. Kill the server and start it again: the page
-//! waits, and then shows all that is committed, once.
+//! Any PostgreSQL from 14 on will do, as it was installed. Open <http://127.0.0.1:3000>: six sensors with their last minute,
+//! and what you insert by `psql`, too, because whoever writes to the table is heard. Kill the server and start it again: the
+//! page waits, and then shows all that is committed, once.
 //!
 //! The table `sensors_view_1s` has a row for each sensor and second, which a trigger on `readings` keeps (`sensors.sql`). Set
 //! `READINGS` to how many readings a second this program makes up; without it, eight.

@@ -29,9 +29,9 @@
 //! visible now and was written by a transaction that was not. That is exact, no writer waits, and one that
 //! takes an hour delays nothing but its own changes.
 //!
-//! Within what is new, changes are in the order of their numbers. Who changes a row has waited for whoever changed it before, and
-//! takes a number after that: so the changes of one row are in their order, in one batch or over several. It is the same with
-//! any two transactions of which one began after the other had been committed.
+//! Within what is new, changes are in the order of their numbers. Who changes a row has waited for whoever changed it before,
+//! and takes a number after that: so the changes of one row are in their order, in one batch or over several. It is the same
+//! with any two transactions of which one began after the other had been committed.
 //!
 //! # Once
 //!

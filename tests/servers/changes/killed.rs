@@ -163,3 +163,42 @@ async fn the_program_ends_anywhere_and_with_an_engine_that_keeps_every_change_ar
     assert_eq!(next_event(&mut events).await.op.as_str(), "delete");
     reader.abort();
 }
+
+/// A server that crashes forgets transactions of which nothing is on the disk, and gives their numbers to others: what these
+/// write is new, although the feed has seen the numbers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn transactions_whose_numbers_come_again_after_a_crash_are_read() {
+    // Nothing is on the disk that nobody has waited for.
+    let lazy = &["-c", "wal_writer_delay=10s", "-c", "wal_level=minimal", "-c", "max_wal_senders=0"];
+    let mut server = Postgres::with(lazy).await;
+    let client = login(&server.url()).await;
+    client.batch_execute("CREATE TABLE t (id bigint PRIMARY KEY)").await.expect("a table");
+    let mut feed = PostgresChanges::connect(server.url()).table("t").start().await.expect("started");
+    client.batch_execute("INSERT INTO t VALUES (0)").await.expect("written");
+    assert_eq!(super::next(&mut feed).await.key, "0");
+    // It sleeps, and will not note its position again, which would bring all to the disk.
+    let nothing = async |feed: &mut sse_runtime::changes::PostgresFeed, time| {
+        assert!(tokio::time::timeout(Duration::from_millis(time), feed.next()).await.is_err(), "there is nothing");
+    };
+    nothing(&mut feed, 1000).await;
+    let forgotten = "BEGIN; SELECT pg_current_xact_id(); ROLLBACK;".repeat(300);
+    client.batch_execute(&forgotten).await.expect("numbers are given");
+    let next_xid = async |client: &tokio_postgres::Client| -> i64 {
+        let next = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint";
+        client.query_one(next, &[]).await.expect("a snapshot").get(0)
+    };
+    let before = next_xid(&client).await;
+    // It looks once more, at least.
+    nothing(&mut feed, 2500).await;
+
+    server.kill().await;
+    server.start_again().await;
+    let client = login(&server.url()).await;
+    assert!(next_xid(&client).await < before - 100, "the crash has made nothing of them forgotten");
+    for n in 1..=400_i64 {
+        client.execute("INSERT INTO t VALUES ($1)", &[&n]).await.expect("written");
+    }
+    for n in 1..=400 {
+        assert_eq!(super::next(&mut feed).await.key, n.to_string());
+    }
+}

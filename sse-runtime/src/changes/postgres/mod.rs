@@ -155,9 +155,9 @@ impl PostgresChanges {
         self
     }
 
-    /// The feed's name, under which its position is kept; `default` by default. Of all who read under one name, on this machine or
-    /// another, one reads at a time, and the others stand by. So processes that share their hub's engine share the name, and
-    /// those that each have a hub in memory have one each. Two sets of tables are two names, too.
+    /// The feed's name, under which its position is kept; `default` by default. Of all who read under one name, on this
+    /// machine or another, one reads at a time, and the others stand by. So processes that share their hub's engine share the
+    /// name, and those that each have a hub in memory have one each. Two sets of tables are two names, too.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self

@@ -46,8 +46,8 @@ pub(super) struct Reader {
     link: Option<Link>,
     outage: Option<Outage>,
     stands_by: bool,
-    /// How far everything is dealt with. Not kept over a lost connection: a server that has crashed gives numbers of transactions
-    /// again that it had not written down, and which a snapshot from before may hold.
+    /// How far everything is dealt with. Not kept over a lost connection: a server that has crashed gives numbers of
+    /// transactions again that it had not written down, and which a snapshot from before may hold.
     position: Option<Position>,
     /// What is dealt with, but not as far as the database knows.
     unsaved: HashSet<Name>,
