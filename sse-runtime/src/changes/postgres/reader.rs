@@ -51,8 +51,9 @@ pub(super) struct Reader {
     position: Option<Position>,
     /// What is dealt with, but not as far as the database knows.
     unsaved: HashSet<Name>,
-    /// The feed has begun before.
+    /// The feed has begun before. And: it was new in the database when it was looked for.
     has_begun: bool,
+    is_new: bool,
     rest: Rest,
     floor: Floor,
     swept: Option<Instant>,
@@ -89,6 +90,7 @@ impl Reader {
             position: None,
             unsaved: HashSet::new(),
             has_begun: false,
+            is_new: false,
             rest: Rest { is_asleep: false, since: 0, last: None, wait: Duration::ZERO },
             floor: Floor::default(),
             swept: None,
@@ -123,13 +125,15 @@ impl Reader {
     }
 
     async fn lost(&mut self, lost: &Lost) {
-        (self.link, self.waiting) = (None, None);
+        (self.link, self.waiting, self.position) = (None, None, None);
         Outage::note(&mut self.outage, &self.options.name, lost).pause().await;
     }
 
     async fn look(&mut self) -> Result<Option<Page>, Lost> {
         if self.link.is_none() {
             self.take_turn().await?;
+        }
+        if self.position.is_none() {
             if let Some(page) = self.resume().await? {
                 return Ok(Some(page));
             }
@@ -209,11 +213,11 @@ impl Reader {
     /// Finds out where the feed is. Gives a page, if it has been forgotten meanwhile.
     async fn resume(&mut self) -> Result<Option<Page>, Lost> {
         let Some(link) = &self.link else { return Ok(None) };
-        let forgotten = register(&link.session, &self.options.name).await?;
+        // Kept, should this be dropped in the middle.
+        self.is_new |= register(&link.session, &self.options.name).await?;
         let rows = link.session.query_once(LOAD, &[&self.options.name]).await?;
         let Some(row) = rows.first() else {
-            // Forgotten in this moment.
-            self.link = None;
+            // Forgotten in this moment: the next look begins anew.
             return Ok(None);
         };
         let found = Position {
@@ -228,7 +232,8 @@ impl Reader {
             tracing::info!(feed = self.options.name, "this reader has the change feed now");
         }
         Outage::over(&mut self.outage, &self.options.name);
-        let has_lost = std::mem::replace(&mut self.has_begun, true) && forgotten;
+        let is_new = std::mem::take(&mut self.is_new);
+        let has_lost = std::mem::replace(&mut self.has_begun, true) && is_new;
         let items = has_lost.then(|| self.options.missed(&format!("forgotten/{}", found.seen.0)));
         Ok(items.map(|items| Page::missed(items, found, Vec::new())))
     }
@@ -242,7 +247,7 @@ impl Reader {
             link.session.query(&link.save, &[name, &seen, &batch, after, asleep, &ids, &notes]).await?;
         // None, if somebody has forgotten the feed: the next look begins anew.
         let Some(xid) = saved.first().and_then(xid) else {
-            self.link = None;
+            self.position = None;
             return Ok(());
         };
         for name in rows {
