@@ -64,7 +64,7 @@ $$;
 
 -- Keeps the outbox from growing without end while nobody reads it. Called by whoever wrote every thousandth change.
 CREATE OR REPLACE FUNCTION sse_changes.bound(newest bigint) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 BEGIN
   -- Elsewhere, to delete what somebody else has deleted would be an error of the transaction that writes.
   IF current_setting('transaction_isolation') <> 'read committed' THEN RETURN; END IF;
@@ -72,7 +72,7 @@ BEGIN
     SELECT id FROM sse_changes.outbox
     WHERE id <= newest - (SELECT keep FROM sse_changes.settings) ORDER BY id LIMIT 5000 FOR UPDATE SKIP LOCKED
   ), gone AS (
-    DELETE FROM sse_changes.outbox USING excess WHERE outbox.id = excess.id RETURNING outbox.id, outbox.xid
+    DELETE FROM sse_changes.outbox WHERE id = ANY(ARRAY(SELECT id FROM excess)) RETURNING id, xid
   )
   INSERT INTO sse_changes.missed (feed, changes)
     SELECT f.name, count(*) FROM sse_changes.feeds f, gone

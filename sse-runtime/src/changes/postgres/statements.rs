@@ -29,14 +29,16 @@ pub(super) const NEXT: &str = "
 
 pub(super) const LOAD: &str = "SELECT seen::text, batch::text, after FROM sse_changes.feeds WHERE name = $1";
 
-/// Notes the position, and deletes what no other feed wants. It skips what somebody has locked, rather than wait.
+/// Notes the position, and deletes what no other feed wants. It skips what somebody has locked, rather than wait. What is to be
+/// deleted is an array, which is looked up; a list that is joined with a table which was empty a moment ago is gone through
+/// for each row of it.
 pub(super) const SAVE: &str = "
     WITH unwanted AS (
       SELECT o.id FROM sse_changes.outbox o WHERE o.id = ANY($6) AND NOT EXISTS (
         SELECT FROM sse_changes.feeds f WHERE f.name <> $1 AND NOT sse_changes.has_read(f, o.id, o.xid)
       ) FOR UPDATE OF o SKIP LOCKED
     ), gone AS (
-      DELETE FROM sse_changes.outbox WHERE id IN (SELECT id FROM unwanted)
+      DELETE FROM sse_changes.outbox WHERE id = ANY(ARRAY(SELECT id FROM unwanted))
     ), told AS (
       DELETE FROM sse_changes.missed WHERE id = ANY($7)
     ), awake AS (
@@ -49,8 +51,8 @@ pub(super) const SAVE: &str = "
     WHERE name = $1 RETURNING pg_current_xact_id()::text";
 
 pub(super) const SWEEP_UP: &str = "
-    DELETE FROM sse_changes.outbox WHERE id IN (
+    DELETE FROM sse_changes.outbox WHERE id = ANY(ARRAY(
       SELECT o.id FROM sse_changes.outbox o WHERE NOT EXISTS (
         SELECT FROM sse_changes.feeds f WHERE NOT sse_changes.has_read(f, o.id, o.xid)
       ) ORDER BY o.id LIMIT 10000 FOR UPDATE OF o SKIP LOCKED
-    )";
+    ))";
