@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn an_event_has_what_happened_and_the_row_byte_for_byte() {
-        let mut change = RowChange::new(Operation::Update, "t", "7");
+        let mut change: RowChange = RowChange::new(Operation::Update, "t", "7");
         change.row = serde_json::from_str(r#"{"n": 12345678901234567890.123}"#).ok();
         change.position = Some(3);
         let mut out = bytes::BytesMut::new();
@@ -190,7 +190,7 @@ data: {"op":"update","table":"t","key":"7","position":3,"row":{"n": 123456789012
 
     #[test]
     fn a_row_of_another_type_is_an_error() {
-        let mut change = RowChange::new(Operation::Insert, "t", "7");
+        let mut change: RowChange = RowChange::new(Operation::Insert, "t", "7");
         change.row = serde_json::from_str("[1]").ok();
         assert!(change.typed::<u32>().is_err());
         assert_eq!(change.typed::<Vec<u32>>().expect("a list").row, Some(vec![1]));

@@ -73,7 +73,7 @@ struct Link {
 #[derive(Debug)]
 struct Rest {
     is_asleep: bool,
-    /// The transaction that said so.
+    /// A transaction that began when everybody could see it.
     since: u64,
     last: Option<Instant>,
     wait: Duration,
@@ -253,7 +253,6 @@ impl Reader {
         for name in rows {
             self.unsaved.remove(name);
         }
-        self.rest.since = xid;
         self.floor.saved(xid);
         if position.batch.is_none() {
             self.floor.reached(&position.seen);
@@ -265,8 +264,7 @@ impl Reader {
     async fn wait(&mut self, snapshot: &Snapshot) -> Result<(), Lost> {
         let most = if !self.rest.is_asleep {
             if self.rest.last.is_none_or(|last| last.elapsed() >= AWAKE) {
-                self.rest.is_asleep = true;
-                return self.save(&[], &[]).await;
+                return self.fall_asleep().await;
             }
             GLANCE
         } else if snapshot.is_above(self.rest.since) {
@@ -281,6 +279,17 @@ impl Reader {
         if let Some(link) = &self.link {
             // Woken, or not: it looks.
             let _woken = timeout(wait, link.session.woken.notified()).await;
+        }
+        Ok(())
+    }
+
+    /// Says that it wants to be woken. Whoever has looked before that was seen has a transaction below one that begins now.
+    async fn fall_asleep(&mut self) -> Result<(), Lost> {
+        (self.rest.is_asleep, self.rest.since) = (true, u64::MAX);
+        self.save(&[], &[]).await?;
+        if let Some(link) = &self.link {
+            let now = link.session.query_once("SELECT pg_current_xact_id()::text", &[]).await?;
+            self.rest.since = now.first().and_then(xid).unwrap_or(u64::MAX);
         }
         Ok(())
     }
