@@ -263,8 +263,8 @@ impl Reader {
     /// There is nothing to read: waits until there may be.
     async fn wait(&mut self, snapshot: &Snapshot) -> Result<(), Lost> {
         if self.rest.is_asleep && self.rest.since == u64::MAX {
-            // It was dropped when it had fallen asleep.
-            return self.note_who_can_see_it().await;
+            // It was dropped while it fell asleep.
+            return self.fall_asleep().await;
         }
         let most = if !self.rest.is_asleep {
             if self.rest.last.is_none_or(|last| last.elapsed() >= AWAKE) {
@@ -291,10 +291,6 @@ impl Reader {
     async fn fall_asleep(&mut self) -> Result<(), Lost> {
         (self.rest.is_asleep, self.rest.since) = (true, u64::MAX);
         self.save(&[], &[]).await?;
-        self.note_who_can_see_it().await
-    }
-
-    async fn note_who_can_see_it(&mut self) -> Result<(), Lost> {
         if let Some(link) = &self.link {
             let now = link.session.query_once("SELECT pg_current_xact_id()::text", &[]).await?;
             self.rest.since = now.first().and_then(xid).unwrap_or(u64::MAX);
