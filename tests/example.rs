@@ -41,6 +41,16 @@ impl Example {
         Self::start_on(name, 0).await
     }
 
+    /// The same with variables in its environment.
+    ///
+    /// # Panics
+    /// As [`Example::start`].
+    pub async fn start_with(name: &str, variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(program(name));
+        command.env("PORT", "0").env_remove("LISTEN_FDS").envs(variables.iter().copied());
+        Self::launch(command).await
+    }
+
     /// The same on a given port, to take the place of one that has ended.
     ///
     /// # Panics

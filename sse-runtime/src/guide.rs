@@ -3,6 +3,10 @@
 #[doc = include_str!("../docs/browser_client.md")]
 pub mod browser_client {}
 
+#[cfg(feature = "postgres")]
+#[doc = include_str!("../docs/database_changes.md")]
+pub mod database_changes {}
+
 // Its examples use the client that the feature brings; without that, they are only to be read.
 #[cfg(any(not(doctest), feature = "testing"))]
 #[doc = include_str!("../docs/testing.md")]

@@ -26,6 +26,7 @@
 //! - [`Sse`] is the handle that a handler sends with; [`Event`] an event with a name, an id, a reconnection time.
 //! - [`Hub`], [`Topic`] and [`Sse::follow`]: publish once, and every browser gets it, also one that comes back; see
 //!   [`guide::topics_and_resume`].
+//! - The feature `postgres` brings `changes`: rows of a database, streamed as they change.
 //! - The feature `client` brings a client for browsers, see [`guide::browser_client`].
 //! - [`AllowedHosts`] keeps other sites' pages from a server on this machine; who else may listen is in
 //!   [`guide::who_may_listen`].
@@ -102,7 +103,7 @@
 //! | `metrics` | no | numbers about streams and hubs, for Prometheus and others: see [`guide::observability`] |
 //! | `nats` | no | `engine::Nats`, a log on NATS JetStream for many machines (Rust 1.89); `nats-tls` with TLS, by ring |
 //! | `openapi` | no | `api!` and `Api`: OpenAPI documents of routes (Rust 1.88) |
-//! | `postgres` | no | `engine::Postgres`, a log in PostgreSQL that many processes share |
+//! | `postgres` | no | `engine::Postgres`, a log in PostgreSQL that many processes share; the module `changes`: rows of a database as they change |
 //! | `redb` | no | `engine::Redb`, a log on a file: history that survives the process (Rust 1.90) |
 //! | `testing` | no | the module `testing`, with a test client |
 
@@ -112,6 +113,8 @@
 mod accept_encoding;
 #[cfg(any(feature = "client", feature = "inspector", feature = "openapi"))]
 mod asset;
+#[cfg(feature = "postgres")]
+pub mod changes;
 #[cfg(feature = "client")]
 pub mod client;
 #[cfg(feature = "compression")]

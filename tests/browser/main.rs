@@ -13,9 +13,16 @@ mod inspector;
 mod job_progress;
 mod notifications;
 mod page;
+#[path = "../servers/process.rs"]
+#[allow(dead_code, reason = "this needs less of it than the tests of engines")]
+mod process;
 #[path = "../sample.rs"]
 mod sample;
 mod scores;
+mod sensors;
+#[path = "../servers/server/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "this needs less of it than the tests of engines")]
+mod server;
 mod sse_client;
 mod stocks;
 mod tls_h2;

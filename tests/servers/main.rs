@@ -1,6 +1,7 @@
 //! Engines on the servers that they are for. The tests start these themselves, kill them, stop them and start them again:
 //! `cargo test -p sse-tests --test servers -- --show-output`.
 
+mod changes;
 mod client;
 mod engines;
 mod log;

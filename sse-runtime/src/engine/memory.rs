@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::time::Instant;
 
-use super::once::Once;
+use super::once::{BYTES, Once, WINDOW};
 use super::{Answer, Engine, EngineError, Feed, Log, Page, Record, fresh_epoch};
 
 /// Numbers events, in this process. What a hub's rings have let go of is gone.
@@ -20,11 +20,11 @@ use super::{Answer, Engine, EngineError, Feed, Log, Page, Record, fresh_epoch};
 /// ```
 pub struct Memory {
     epoch: u64,
+    begun: Instant,
     // Held while a record is delivered: that is what keeps the order over all topics.
     log: Mutex<Tail>,
 }
 
-#[derive(Default)]
 struct Tail {
     top: u64,
     feed: Option<Feed>,
@@ -35,7 +35,8 @@ impl Memory {
     /// An empty log with an epoch of its own.
     #[must_use]
     pub fn new() -> Self {
-        Self { epoch: fresh_epoch(), log: Mutex::default() }
+        let tail = Tail { top: 0, feed: None, once: Once::new(WINDOW, BYTES) };
+        Self { epoch: fresh_epoch(), begun: Instant::now(), log: Mutex::new(tail) }
     }
 
     /// [`start`](Engine::start), for a hub that need not wait for it.
@@ -70,7 +71,7 @@ impl Engine for Memory {
 
     fn publish<'a>(&'a self, topic: &'a str, record: Record<'_>) -> Answer<'a, u64> {
         let mut log = self.log();
-        let dedupe = record.dedupe.map(|dedupe| (dedupe, Instant::now()));
+        let dedupe = record.dedupe.map(|dedupe| (dedupe, self.begun.elapsed()));
         if let Some(before) = dedupe.and_then(|(dedupe, now)| log.once.find(topic, dedupe, now)) {
             return Answer::now(Ok(before));
         }
@@ -80,6 +81,7 @@ impl Engine for Memory {
         log.top = seq;
         if let Some((dedupe, now)) = dedupe {
             log.once.note(topic, dedupe, seq, now);
+            log.once.forget(now, usize::MAX);
         }
         let delivered = log.feed.as_ref().map(|feed| feed.deliver(topic, seq, record));
         drop(log);

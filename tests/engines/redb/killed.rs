@@ -10,7 +10,7 @@ use sse_runtime::{Hub, Topic};
 use super::process::{Process, file_given, say};
 use crate::{client, opened, reset};
 
-const TASKS: usize = 24;
+const TASKS: usize = 200;
 const TOPICS: [&str; 3] = ["a", "b", "c"];
 
 /// Publishes on all topics for ever, and says what was acknowledged.
@@ -24,7 +24,7 @@ async fn publish_for_ever(engine: Redb) {
         tasks.spawn(async move {
             for n in 0.. {
                 let text = format!("{round}/{task}/{n}");
-                let id = topic.publish(text.as_str()).await.expect("published");
+                let id = topic.publish(text.as_str()).dedupe(text.as_str()).await.expect("published");
                 say(&format!("{id} {text}"));
             }
         });
@@ -32,7 +32,7 @@ async fn publish_for_ever(engine: Redb) {
     tasks.join_all().await;
 }
 
-fn number(id: &str) -> u64 {
+pub(super) fn number(id: &str) -> u64 {
     id.split_once('-').and_then(|(_, number)| number.parse().ok()).unwrap_or_else(|| panic!("an id: {id}"))
 }
 
@@ -89,33 +89,48 @@ async fn what_was_acknowledged_is_there_once_and_in_order() {
     let (_folder, file) = super::file();
     let start = super::top(&super::open(&file).await).as_str().to_owned();
     let mut acknowledged: Vec<(String, String)> = Vec::new();
+    let mut whole: Vec<(String, String)> = Vec::new();
     let mut dice =
         proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha);
-    for round in 0..10 {
-        let after = usize::try_from(rand_below(&mut dice, 700)).expect("small");
+    for _ in 0..10 {
+        let after = usize::try_from(rand_below(&mut dice, 20_000)).expect("small");
         let said = kill_after("killed::what_was_acknowledged_is_there_once_and_in_order", &file, after).await;
-        acknowledged.extend(said);
 
         // Before anything new is published.
         let hub = super::open(&file).await;
-        let events = resumed(&hub, &start).await;
-        check_order(&events, 1);
+        let newest = whole.last().map_or(start.clone(), |(id, _)| id.clone());
+        let events = resumed(&hub, &newest).await;
         let by_id: HashMap<_, _> = events.iter().map(|(id, text)| (id, text)).collect();
-        for (id, text) in &acknowledged {
+        for (id, text) in &said {
             assert_eq!(by_id.get(id), Some(&text), "{id} was acknowledged");
         }
-        assert!(
-            events.len() <= acknowledged.len() + TASKS * (round + 1),
-            "what nobody was told of is one for each task"
-        );
-        // From the middle, by an id that a client has.
-        if !acknowledged.is_empty() {
-            let middle = &acknowledged[acknowledged.len() / 2].0;
-            let rest = resumed(&hub, middle).await;
-            assert_eq!(rest, events[usize::try_from(number(middle)).expect("small")..], "after {middle}");
-        }
+        assert!(events.len() <= said.len() + TASKS, "what nobody was told of is one for each task");
+        publish_again(&hub, &events).await;
+        whole.extend(events);
+        acknowledged.extend(said);
     }
-    assert!(acknowledged.len() > 1000, "{}", acknowledged.len());
+    let hub = super::open(&file).await;
+    assert!(resumed(&hub, &start).await == whole, "what was there after each end is there now");
+    check_order(&whole, 1);
+    // By an id that a client has.
+    let middle = &acknowledged[acknowledged.len() / 10 * 9].0;
+    let rest = resumed(&hub, middle).await;
+    assert!(rest == whole[usize::try_from(number(middle)).expect("small")..], "after {middle}");
+    println!("{} acknowledged, {} there", acknowledged.len(), whole.len());
+    assert!(acknowledged.len() > 50_000, "{}", acknowledged.len());
+}
+
+/// The publishers of the last events do not know what became of them, and try again: each has the id that it had, and
+/// nothing is there twice.
+async fn publish_again(hub: &Hub, events: &[(String, String)]) {
+    let top = super::top(hub);
+    for (id, text) in &events[events.len().saturating_sub(2 * TASKS)..] {
+        let task: usize = text.split('/').nth(1).and_then(|task| task.parse().ok()).expect("a task");
+        let topic: Topic = hub.topic(TOPICS[task % TOPICS.len()]);
+        let again = topic.publish(text.as_str()).dedupe(text.as_str()).await.expect("published");
+        assert_eq!(again.as_str(), id);
+    }
+    assert_eq!(super::top(hub), top);
 }
 
 fn rand_below(dice: &mut proptest::test_runner::TestRng, below: u64) -> u64 {

@@ -3,6 +3,7 @@
 mod failing;
 mod kept;
 mod killed;
+mod once;
 mod process;
 mod refused;
 mod restarted;

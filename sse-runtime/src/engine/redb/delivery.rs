@@ -23,6 +23,8 @@ const SMALL: usize = 16;
 pub(super) enum Parcel {
     /// Records that are in the log, above this number.
     Written(Vec<Job>, u64),
+    /// Records that were in the log before, each under this number.
+    Known(Vec<(Job, u64)>),
     /// Records of which nobody knows.
     Refused(Vec<Job>, EngineError),
     /// An event that was found in the log after an error.
@@ -33,7 +35,7 @@ pub(super) enum Parcel {
 
 /// The writer's end of it.
 pub(super) struct Delivery {
-    feed: Feed,
+    pub(super) feed: Feed,
     parcels: SyncSender<Parcel>,
     /// How many have been handed over and are not delivered yet.
     under_way: Arc<AtomicUsize>,
@@ -74,6 +76,11 @@ fn unpack(feed: &Feed, parcel: Parcel) {
             for (job, seq) in jobs.into_iter().zip(before + 1..) {
                 deliver(feed, seq, &job.value);
                 // Nobody may wait for it any more.
+                drop(job.answer.send(Ok(seq)));
+            }
+        }
+        Parcel::Known(jobs) => {
+            for (job, seq) in jobs {
                 drop(job.answer.send(Ok(seq)));
             }
         }

@@ -11,7 +11,7 @@ use ::redb::backends::FileBackend;
 use ::redb::{BackendError, DatabaseError, StorageBackend};
 
 use super::{Redb, RedbError};
-use crate::engine::{Delivered, Engine as _, Feed, Page, Receiver, Record};
+use crate::engine::{Delivered, Engine as _, EngineError, Feed, Page, Receiver, Record};
 
 #[derive(Debug, Default)]
 pub(super) struct Faults {
@@ -79,7 +79,7 @@ impl StorageBackend for Disk {
 }
 
 #[derive(Default)]
-struct Recorder(Mutex<Vec<(u64, String)>>);
+struct Recorder(Mutex<Vec<(u64, String)>>, Mutex<Vec<Result<(), String>>>);
 
 impl Receiver for Recorder {
     fn deliver(&self, _: &str, seq: u64, record: Record<'_>) -> Delivered {
@@ -90,10 +90,15 @@ impl Receiver for Recorder {
     fn lost(&self, top: u64) {
         self.0.lock().unwrap().push((top, "lost".to_owned()));
     }
+
+    fn health(&self, outcome: Result<(), EngineError>) {
+        self.1.lock().unwrap().push(outcome.map_err(|error| error.to_string()));
+    }
 }
 
+/// With its text as its dedupe key, too.
 async fn publish(engine: &Redb, block: &str) -> Result<u64, String> {
-    let published = engine.publish("t", Record::new(block.as_bytes(), "")).await;
+    let published = engine.publish("t", Record::new(block.as_bytes(), "").deduped(Some(block))).await;
     published.map_err(|error| {
         assert!(matches!(error.downcast_ref(), Some(RedbError::Io { .. })), "{error:?}");
         error.to_string()
@@ -138,10 +143,18 @@ async fn what_is_in_the_log_after_all_is_delivered_before_what_follows() {
         };
         tokio::time::timeout(Duration::from_secs(30), caught_up).await.expect("it is delivered");
         assert_eq!(engine.top().await.unwrap(), number);
+        // Its publisher tries again, and so does that of the first one.
+        assert_eq!((publish(&engine, text).await, publish(&engine, "1").await), (Ok(number), Ok(1)));
         number += 1;
-        assert_eq!(publish(&engine, "known").await, Ok(number));
+        assert_eq!(publish(&engine, &format!("known {number}")).await, Ok(number));
+        let mut health = std::mem::take(&mut *recorder.1.lock().unwrap());
+        assert_eq!(health.pop(), Some(Ok(())), "it is up, once something was written, and last");
+        let errors: Vec<String> = health.into_iter().map(|said| said.unwrap_err()).collect();
+        assert!(errors[0].contains("the disk is gone"), "{errors:?}");
+        assert!(errors[1..].iter().all(|error| away && error.contains("the disk is away")), "{errors:?}");
+        assert_eq!(errors.len() > 1, away, "{errors:?}");
     }
-    let expected = [(1, "1"), (2, "unknown 2"), (3, "known"), (4, "unknown 4"), (5, "known")];
+    let expected = [(1, "1"), (2, "unknown 2"), (3, "known 3"), (4, "unknown 4"), (5, "known 5")];
     let expected = expected.map(|(seq, block)| (seq, block.to_owned()));
     assert_eq!(*recorder.0.lock().unwrap(), expected);
     let Page::Records(records) = engine.read("t", 0, u64::MAX).await.unwrap() else {

@@ -26,12 +26,10 @@ impl Writer {
         match self.open_again() {
             Ok(()) => {
                 self.broken = None;
-                tracing::info!(path = ?self.options.path, "the log can be used again");
                 Ok(())
             }
             Err(error) => {
-                tracing::error!(%error, "the log could not be opened again; trying again in {REST:?}");
-                let error = EngineError::new(error);
+                let error = self.failed(error);
                 self.broken = Some((Instant::now(), error.clone()));
                 Err(error)
             }
@@ -41,14 +39,14 @@ impl Writer {
     fn open_again(&mut self) -> Result<(), RedbError> {
         let path = &self.options.path;
         self.file.close();
-        let Opened { database, epoch, mut tail, ahead } = start::open_again(&self.options)?;
+        let Opened { database, epoch, mut tail, mut once, ahead } = start::open_again(&self.options)?;
         if epoch != self.epoch {
             return Err(RedbError::damaged(path, "another log has taken its place"));
         }
         let known = self.tail.top;
         if ahead {
             // Of what was not on the disk, nobody can say what is left. Numbers that were given out mean something else.
-            tail = Tail { top: known, ..Tail::default() };
+            (tail, once) = (Tail { top: known, ..Tail::default() }, self.options.once());
             start::empty(&database, epoch, known, true).map_err(|failure| RedbError::of(path, failure))?;
         } else if tail.top < known {
             let reason = format!("it ends at the number {}, though {known} was written", tail.top);
@@ -60,7 +58,7 @@ impl Writer {
         } else {
             self.catch_up(tail.top)?;
         }
-        (self.tail, self.behind, self.ahead) = (tail, true, None);
+        (self.tail, self.once, self.behind, self.ahead) = (tail, once, true, None);
         Ok(())
     }
 

@@ -13,6 +13,9 @@
 //! reader     history
 //! retention  what is kept
 //! ```
+//!
+//! Dedupe keys are in a table of their own, written with their events, and in memory, where they are looked up (`once`,
+//! which all engines share that have no server to do it).
 
 mod delivery;
 mod error;
@@ -38,6 +41,7 @@ pub use error::RedbError;
 
 use self::retention::Limits;
 use self::writer::Running;
+use super::once::{self, Once};
 use super::{Answer, Engine, EngineError, Feed, Log, Page, Record};
 
 /// A log in one file of this machine: embedded, durable, for one process.
@@ -78,6 +82,11 @@ use super::{Answer, Engine, EngineError, Feed, Log, Page, Record};
 /// Of all topics together, the oldest events go first. The hub's own limits say what it holds in memory, no more. Of 65,536
 /// topics it is known exactly what they have lost; of the others, a client whose id is old may be told to begin anew though
 /// it has missed nothing.
+///
+/// An event's [`dedupe`](crate::topic::Publishing::dedupe) key is stored with it, in the same transaction: it is known
+/// after a crash if the event is there, and only then. For how long, and how many of them, is set by
+/// [`dedupe_window`](Self::dedupe_window) and [`dedupe_bytes`](Self::dedupe_bytes), whatever becomes of the event itself. An
+/// event that is published again is answered at once, without a wait for the disk, if the first one is there.
 ///
 /// The file does not become smaller: room of what was evicted is used again. It takes about twice [`bytes`](Self::bytes)
 /// with events of 100 bytes on a thousand topics, less with larger ones or fewer topics. After a crash it is read through
@@ -137,9 +146,17 @@ struct Options {
     durability: Durability,
     cache: usize,
     queue: usize,
+    dedupe_window: Duration,
+    dedupe_bytes: usize,
     lock_timeout: Duration,
     #[cfg(test)]
     faults: Arc<faults::Faults>,
+}
+
+impl Options {
+    fn once(&self) -> Once {
+        Once::new(self.dedupe_window, self.dedupe_bytes)
+    }
 }
 
 impl Redb {
@@ -151,6 +168,8 @@ impl Redb {
             durability: Durability::default(),
             cache: 64 << 20,
             queue: 16 << 20,
+            dedupe_window: once::WINDOW,
+            dedupe_bytes: once::BYTES,
             lock_timeout: Duration::from_secs(1),
             #[cfg(test)]
             faults: Arc::default(),
@@ -199,6 +218,20 @@ impl Redb {
         self
     }
 
+    /// For how long an event is known by its [`dedupe`](crate::topic::Publishing::dedupe) key, by the system's clock. Two
+    /// minutes by default. With zero, events that have such a key are refused.
+    pub fn dedupe_window(mut self, window: Duration) -> Self {
+        self.options.dedupe_window = window;
+        self
+    }
+
+    /// How many bytes of such keys are kept, at most, in memory and in the file: theirs, those of their topics' names, and
+    /// 160 for each. Beyond that, the oldest are forgotten earlier. 64 MiB by default: some 350,000 keys.
+    pub fn dedupe_bytes(mut self, bytes: usize) -> Self {
+        self.options.dedupe_bytes = bytes;
+        self
+    }
+
     /// How long the start waits for the file if another process has it open, which may be about to end. One second by
     /// default.
     pub fn lock_timeout(mut self, timeout: Duration) -> Self {
@@ -236,12 +269,16 @@ impl Engine for Redb {
     fn close(&self, _: &str) {}
 
     fn publish<'a>(&'a self, topic: &'a str, record: Record<'_>) -> Answer<'a, u64> {
-        let value = table::encode(topic, record);
+        let (value, dedupe) = (table::encode(topic, record), record.dedupe.map(Box::from));
         Answer::later(async move {
             let value =
                 value.ok_or_else(|| EngineError::new("a topic's name or a key of more than 4 GiB"))?;
-            self.running()?.queue.publish(value).await.unwrap_or_else(|| Err(self.closed()))
+            self.running()?.queue.publish(value, dedupe).await.unwrap_or_else(|| Err(self.closed()))
         })
+    }
+
+    fn deduplicates(&self) -> bool {
+        !self.options.dedupe_window.is_zero()
     }
 
     fn top(&self) -> Answer<'_, u64> {

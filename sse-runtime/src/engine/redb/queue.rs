@@ -13,6 +13,7 @@ const JOB: usize = 256;
 /// A record that waits to be written.
 pub(super) struct Job {
     pub(super) value: Vec<u8>,
+    pub(super) dedupe: Option<Box<str>>,
     pub(super) answer: oneshot::Sender<Result<u64, EngineError>>,
     _room: OwnedSemaphorePermit,
 }
@@ -32,12 +33,17 @@ impl Queue {
     }
 
     /// Dropped, the record is written or not. None if there is no writer any more.
-    pub(super) async fn publish(&self, value: Vec<u8>) -> Option<Result<u64, EngineError>> {
+    pub(super) async fn publish(
+        &self,
+        value: Vec<u8>,
+        dedupe: Option<Box<str>>,
+    ) -> Option<Result<u64, EngineError>> {
         // One that is larger than all the room has all of it.
-        let bytes = value.len().saturating_add(JOB).min(self.most);
+        let bytes = value.len().saturating_add(dedupe.as_ref().map_or(JOB, |dedupe| JOB + dedupe.len()));
+        let bytes = bytes.min(self.most);
         let room = Arc::clone(&self.room).acquire_many_owned(u32::try_from(bytes).ok()?).await.ok()?;
         let (answer, answered) = oneshot::channel();
-        self.jobs.send(Job { value, answer, _room: room }).ok()?;
+        self.jobs.send(Job { value, dedupe, answer, _room: room }).ok()?;
         answered.await.ok()
     }
 }

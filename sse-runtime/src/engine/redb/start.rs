@@ -18,8 +18,9 @@ use ::redb::{Builder, Database, DatabaseError, Error as Failure, ReadableDatabas
 
 use super::Options;
 use super::error::RedbError;
-use super::table::{ABOUT, EVENTS, FORMAT, Tables, Tail, about, row};
+use super::table::{ABOUT, EVENTS, FORMAT, Tables, Tail, about, read_keys, row};
 use crate::engine::fresh_epoch;
+use crate::engine::once::Once;
 
 /// Nobody is told when a lock is free.
 const ASK_AGAIN: Duration = Duration::from_millis(10);
@@ -35,6 +36,7 @@ pub(super) struct Opened {
     pub(super) database: Database,
     pub(super) epoch: u64,
     pub(super) tail: Tail,
+    pub(super) once: Once,
     /// Acknowledged events may be missing.
     pub(super) ahead: bool,
 }
@@ -90,7 +92,7 @@ pub(super) fn open(options: &Options) -> Result<Opened, RedbError> {
     let Opened { database, .. } = opened;
     let epoch = fresh_epoch();
     guarded(path, || empty(&database, epoch, 0, false).map_err(|failure| RedbError::of(path, failure)))?;
-    Ok(Opened { database, epoch, tail: Tail::default(), ahead: false })
+    Ok(Opened { database, epoch, tail: Tail::default(), once: options.once(), ahead: false })
 }
 
 /// Opens a log that has been open, as it is.
@@ -112,7 +114,7 @@ fn patiently(options: &Options, open: impl Fn() -> Result<Opened, RedbError>) ->
 fn existing(options: &Options) -> Result<Opened, RedbError> {
     let path = &options.path;
     let database = open_file(options).map_err(|error| RedbError::of(path, error.into()))?;
-    identify(path, database)
+    identify(options, database)
 }
 
 #[cfg(not(test))]
@@ -128,8 +130,9 @@ fn open_file(options: &Options) -> Result<Database, DatabaseError> {
 }
 
 /// What the log says of itself; an error, if it is none.
-fn identify(path: &Path, database: Database) -> Result<Opened, RedbError> {
-    let said = look(&database).map_err(|failure| RedbError::of(path, failure))?;
+fn identify(options: &Options, database: Database) -> Result<Opened, RedbError> {
+    let (path, mut once) = (&options.path, options.once());
+    let said = look(&database, &mut once).map_err(|failure| RedbError::of(path, failure))?;
     match said {
         None => Err(RedbError::Foreign {
             path: path.to_owned(),
@@ -141,7 +144,9 @@ fn identify(path: &Path, database: Database) -> Result<Opened, RedbError> {
         Some(Said { format, tail: None, .. }) => {
             Err(RedbError::Newer { path: path.to_owned(), format, known: FORMAT })
         }
-        Some(Said { epoch, ahead, tail: Some(tail), .. }) => Ok(Opened { database, epoch, tail, ahead }),
+        Some(Said { epoch, ahead, tail: Some(tail), .. }) => {
+            Ok(Opened { database, epoch, tail, once, ahead })
+        }
     }
 }
 
@@ -153,7 +158,7 @@ struct Said {
     tail: Option<Tail>,
 }
 
-fn look(database: &Database) -> Result<Option<Said>, Failure> {
+fn look(database: &Database, once: &mut Once) -> Result<Option<Said>, Failure> {
     let transaction = database.begin_read()?;
     let about = match transaction.open_table(ABOUT) {
         Err(TableError::TableDoesNotExist(_)) => return Ok(None),
@@ -161,7 +166,10 @@ fn look(database: &Database) -> Result<Option<Said>, Failure> {
     };
     let format = row(&about, about::FORMAT)?;
     let tail = match format {
-        FORMAT => Some(Tail::read(&about, &transaction.open_table(EVENTS)?)?),
+        FORMAT => {
+            read_keys(&transaction, once)?;
+            Some(Tail::read(&about, &transaction.open_table(EVENTS)?)?)
+        }
         _ => None,
     };
     let (epoch, ahead) = (row(&about, about::EPOCH)?, row(&about, about::AHEAD)? != 0);
@@ -185,7 +193,7 @@ fn begin(options: &Options) -> Result<Option<Opened>, RedbError> {
             // Of file systems without such links.
             Err(_) => fs::rename(&unfinished, path).map_err(io)?,
         }
-        Ok(Some(Opened { database, epoch, tail: Tail::default(), ahead: false }))
+        Ok(Some(Opened { database, epoch, tail: Tail::default(), once: options.once(), ahead: false }))
     })();
     match fs::remove_file(&unfinished) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),

@@ -7,14 +7,22 @@
 //! | `sse-index` | topic, number | nothing: where a topic's events are |
 //! | `sse-evicted` | topic | the number of the newest of its events that was evicted |
 //! | `sse-evicted-numbers` | that number | the topic: which of these rows goes first, when there are too many |
+//! | `sse-keys` | number | of an event with a dedupe key, while that is known: its time, topic and this key |
 //!
 //! Numbers have no holes, and only the oldest events are evicted, of whatever topics. So the log's newest number is that
 //! of its last event, or, if there is none, the last that was evicted. And each event has the sum of what all before it
 //! weigh, and itself, so that the first and the last say what there is. A transaction that evicts nothing writes no row of
-//! `sse-log`.
+//! `sse-log`. `sse-keys` begins with the first key; an event may be evicted before its key is forgotten, and the other way
+//! round. What is looked up is in memory, see [`Once`].
 
-use ::redb::{Durability, Error as Failure, ReadableTable, Table, TableDefinition, WriteTransaction};
+use std::time::Duration;
 
+use ::redb::{
+    Durability, Error as Failure, ReadTransaction, ReadableTable, Table, TableDefinition, TableError,
+    WriteTransaction,
+};
+
+use crate::engine::once::Once;
 use crate::engine::{Record, TraceParent};
 
 pub(super) const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("sse-log");
@@ -23,6 +31,7 @@ pub(super) const INDEX: TableDefinition<'_, (&str, u64), ()> = TableDefinition::
 pub(super) const EVICTED: TableDefinition<'_, &str, u64> = TableDefinition::new("sse-evicted");
 pub(super) const EVICTED_NUMBERS: TableDefinition<'_, u64, &str> =
     TableDefinition::new("sse-evicted-numbers");
+pub(super) const KEYS: TableDefinition<'_, u64, (u64, &str, &str)> = TableDefinition::new("sse-keys");
 
 /// The rows of `sse-log`. One that is missing is 0.
 pub(super) mod about {
@@ -48,6 +57,9 @@ pub(super) struct Tables<'a> {
     pub(super) index: Table<'a, (&'static str, u64), ()>,
     pub(super) evicted: Table<'a, &'static str, u64>,
     pub(super) evicted_numbers: Table<'a, u64, &'static str>,
+    /// Opened when it is needed.
+    keys: Option<Table<'a, u64, (u64, &'static str, &'static str)>>,
+    transaction: &'a WriteTransaction,
 }
 
 impl<'a> Tables<'a> {
@@ -58,7 +70,28 @@ impl<'a> Tables<'a> {
             index: transaction.open_table(INDEX)?,
             evicted: transaction.open_table(EVICTED)?,
             evicted_numbers: transaction.open_table(EVICTED_NUMBERS)?,
+            keys: None,
+            transaction,
         })
+    }
+
+    fn keys(&mut self) -> Result<&mut Table<'a, u64, (u64, &'static str, &'static str)>, Failure> {
+        let keys = match self.keys.take() {
+            Some(keys) => keys,
+            None => self.transaction.open_table(KEYS)?,
+        };
+        Ok(self.keys.insert(keys))
+    }
+
+    /// Stores an event's dedupe key.
+    pub(super) fn keep_key(&mut self, seq: u64, time: u64, topic: &str, dedupe: &str) -> Result<(), Failure> {
+        self.keys()?.insert(seq, (time, topic, dedupe))?;
+        Ok(())
+    }
+
+    /// Removes the dedupe keys of the events up to this one.
+    pub(super) fn forget_keys(&mut self, until: u64) -> Result<(), Failure> {
+        Ok(self.keys()?.retain_in(..=until, |_, _| false)?)
     }
 
     /// Empties the log, which goes on with this epoch, above this number.
@@ -71,6 +104,7 @@ impl<'a> Tables<'a> {
         transaction.delete_table(INDEX)?;
         transaction.delete_table(EVICTED)?;
         transaction.delete_table(EVICTED_NUMBERS)?;
+        transaction.delete_table(KEYS)?;
         let mut tables = Self::open(transaction)?;
         for (row, value) in
             [(about::FORMAT, FORMAT), (about::EPOCH, epoch), (about::GONE, top), (about::FORGOTTEN, top)]
@@ -89,6 +123,20 @@ pub(super) fn without_sync(transaction: &mut WriteTransaction) -> Result<(), Fai
 /// A row of `sse-log`.
 pub(super) fn row(table: &impl ReadableTable<&'static str, u64>, row: &str) -> Result<u64, Failure> {
     Ok(table.get(row)?.map(|value| value.value()).unwrap_or_default())
+}
+
+/// Reads all dedupe keys into `once`.
+pub(super) fn read_keys(transaction: &ReadTransaction, once: &mut Once) -> Result<(), Failure> {
+    let keys = match transaction.open_table(KEYS) {
+        Err(TableError::TableDoesNotExist(_)) => return Ok(()),
+        keys => keys?,
+    };
+    for row in keys.iter()? {
+        let (seq, value) = row?;
+        let (time, topic, dedupe) = value.value();
+        once.note(topic, dedupe, seq.value(), Duration::from_millis(time));
+    }
+    Ok(())
 }
 
 /// Where the log stands.
