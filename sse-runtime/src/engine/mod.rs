@@ -12,9 +12,15 @@ mod error;
 mod feed;
 mod health;
 mod memory;
+#[cfg(feature = "nats")]
+mod nats;
 mod once;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "redb")]
 mod redb;
+#[cfg(feature = "redis")]
+mod redis;
 mod trace;
 mod url;
 
@@ -26,8 +32,14 @@ pub(crate) use feed::GiveBack;
 pub use feed::{Delivered, Feed, Receiver};
 pub use health::Health;
 pub use memory::Memory;
+#[cfg(feature = "nats")]
+pub use nats::{Nats, NatsError, Storage};
+#[cfg(feature = "postgres")]
+pub use postgres::{Postgres, PostgresError};
 #[cfg(feature = "redb")]
 pub use redb::{Durability, Redb, RedbError};
+#[cfg(feature = "redis")]
+pub use redis::{Redis, RedisFailure};
 pub use trace::{InvalidTraceParent, TraceParent};
 pub use url::{UrlError, from_url};
 

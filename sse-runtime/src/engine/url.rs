@@ -6,7 +6,8 @@
 use super::{Engine, Memory};
 
 /// Every scheme, and the feature that brings it.
-const SCHEMES: [(&str, Option<&str>); 2] = [("memory", None), ("redb", Some("redb"))];
+const SCHEMES: [(&str, Option<&str>); 3] =
+    [("memory", None), ("redb", Some("redb")), ("postgres", Some("postgres"))];
 
 /// Why a text names no engine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +51,7 @@ pub enum UrlError {
 /// |---|---|
 /// | `memory:` | [`Memory`] |
 /// | `redb:events.redb`, `redb:/var/lib/app/events.redb` | `Redb` on this file, with the feature `redb` |
+/// | `postgres://user@host/database`, or `postgresql:` | `Postgres` on this database, with the feature `postgres` |
 ///
 /// [`Hub::connect`](crate::Hub::connect) makes a hub of it.
 ///
@@ -80,6 +82,18 @@ pub fn from_url(url: &str) -> Result<Box<dyn Engine>, UrlError> {
             }
             path => Ok(Box::new(super::Redb::open(path))),
         },
+        #[cfg(feature = "postgres")]
+        "postgres" | "postgresql" if super::Postgres::is_address(url) => {
+            Ok(Box::new(super::Postgres::connect(url)))
+        }
+        // It may hold a password.
+        #[cfg(feature = "postgres")]
+        "postgres" | "postgresql" => Err(UrlError::Malformed {
+            url: format!("{scheme}:.."),
+            reason: "that is no address of a PostgreSQL server: `postgres://user:password@host:5432/database`",
+        }),
+        #[cfg(not(feature = "postgres"))]
+        "postgresql" => Err(UrlError::MissingFeature { scheme: scheme.to_owned(), feature: "postgres" }),
         _ => Err(match SCHEMES.iter().find(|(known, _)| *known == scheme) {
             Some(&(_, Some(feature))) => UrlError::MissingFeature { scheme: scheme.to_owned(), feature },
             _ => UrlError::UnknownScheme { scheme: scheme.to_owned() },
@@ -103,7 +117,7 @@ mod tests {
     #[test]
     fn what_names_no_engine_is_told_which_there_are() {
         let text = |url| from_url(url).map(drop).expect_err(url).to_string();
-        let known = "`memory:`, `redb:` (feature `redb`)";
+        let known = "`memory:`, `redb:` (feature `redb`), `postgres:` (feature `postgres`)";
         assert_eq!(
             text("events.redb"),
             format!("\"events.redb\" does not say which engine: it begins with one of {known}")
@@ -121,6 +135,22 @@ mod tests {
         }
         for bad in ["redb:", "redb://a.redb"] {
             assert!(matches!(from_url(bad), Err(UrlError::Malformed { .. })), "{bad}");
+        }
+    }
+
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn a_server_is_named_by_its_address_and_no_password_is_told() {
+        for good in [
+            "postgres://user@host/database",
+            "postgresql://u:p%40ss@a:1,b:2/d?target_session_attrs=read-write",
+        ] {
+            assert!(from_url(good).is_ok(), "{good}");
+        }
+        for bad in ["postgres://u:secret@host:port/d", "postgresql://u:secret@host/d?nonsense=1"] {
+            let error = from_url(bad).map(drop).expect_err(bad);
+            assert!(matches!(error, UrlError::Malformed { .. }), "{error:?}");
+            assert!(!error.to_string().contains("secret"), "{error}");
         }
     }
 

@@ -1,0 +1,275 @@
+//! The engine on NATS JetStream: one log for many machines.
+//!
+//! The files are those of the other engines, as far as there is a use for them:
+//!
+//! ```text
+//! error      what can go wrong
+//! connect    one connection, which lives once
+//! api        what JetStream is asked for
+//! stream     the stream that holds the log: which log it is, its limits
+//! session    what a connection and its tasks know together
+//! subject    how a topic's name becomes part of a subject
+//! message    what is stored how
+//! queue      publishers wait here
+//! writer     publishing
+//! mend       the task that has a connection, or makes one
+//! delivery   to the hub
+//! reader     history
+//! ```
+//!
+//! Every node receives every event of the log, also of topics that nobody has open there: one consumer of the whole stream
+//! is the only way by which the server itself keeps the order over all topics, and says what is missing.
+
+mod api;
+mod connect;
+mod delivery;
+mod error;
+mod mend;
+mod message;
+mod queue;
+mod reader;
+mod session;
+mod stream;
+mod subject;
+mod writer;
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
+
+pub use error::NatsError;
+
+use self::connect::Servers;
+use self::delivery::Consumer;
+use self::queue::Queue;
+use self::session::{Session, Shared};
+use super::{Answer, Engine, EngineError, Feed, Log, Page, Record};
+
+/// A log in a stream of NATS JetStream, shared by any number of processes.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use sse_runtime::{Hub, Topic, engine::Nats};
+///
+/// # async fn example() -> sse_runtime::Result<()> {
+/// let engine = Nats::connect("nats://127.0.0.1:4222").age(Duration::from_secs(7 * 24 * 3600));
+/// let hub = Hub::on(engine).start().await?;
+/// let news: Topic = hub.topic("news");
+/// news.publish("to every browser, on whatever machine").await?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "nothing is connected before a hub starts on it: `Hub::on(..).start().await`"]
+pub struct Nats {
+    servers: Result<Servers, NatsError>,
+    options: Options,
+    running: OnceLock<Running>,
+}
+
+/// Where the server keeps the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Storage {
+    /// In files.
+    File,
+    /// In memory: gone when the server ends.
+    Memory,
+}
+
+#[derive(Clone)]
+struct Options {
+    stream: String,
+    limits: Limits,
+    storage: Option<Storage>,
+    dedupe_window: Option<Duration>,
+    publish_timeout: Duration,
+    queue: usize,
+    connect: Option<async_nats::ConnectOptions>,
+}
+
+/// None is what the stream has already, or a default for one that is made.
+#[derive(Clone, Copy, Debug, Default)]
+struct Limits {
+    age: Option<Duration>,
+    bytes: Option<u64>,
+    events: Option<u64>,
+    replicas: Option<usize>,
+}
+
+struct Running {
+    shared: Arc<Shared>,
+    queue: Queue,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl Nats {
+    /// A log on the server at this address, `nats://host:4222` or `tls://host`, or several of one cluster with commas
+    /// between them. A user and password, or a token, may be in it: `nats://user:password@host`. It is connected when the
+    /// hub starts.
+    pub fn connect(address: impl AsRef<str>) -> Self {
+        let options = Options {
+            stream: "sse".to_owned(),
+            limits: Limits::default(),
+            storage: None,
+            dedupe_window: None,
+            publish_timeout: Duration::from_secs(10),
+            queue: 16 << 20,
+            connect: None,
+        };
+        Self { servers: Servers::parse(address.as_ref()), options, running: OnceLock::new() }
+    }
+
+    /// The name of the stream, which is made if there is none: `sse` by default. Hubs on one stream share their topics.
+    pub fn stream(mut self, name: impl Into<String>) -> Self {
+        self.options.stream = name.into();
+        self
+    }
+
+    /// How long an event is kept.
+    pub fn age(mut self, age: Duration) -> Self {
+        self.options.limits.age = Some(age);
+        self
+    }
+
+    /// How many bytes are kept, as the server counts them.
+    pub fn bytes(mut self, bytes: u64) -> Self {
+        self.options.limits.bytes = Some(bytes.min(i64::MAX.unsigned_abs()));
+        self
+    }
+
+    /// How many events are kept.
+    pub fn events(mut self, events: u64) -> Self {
+        self.options.limits.events = Some(events.min(i64::MAX.unsigned_abs()));
+        self
+    }
+
+    /// On how many servers of a cluster the log is: 1, 3 or 5.
+    pub fn replicas(mut self, replicas: usize) -> Self {
+        self.options.limits.replicas = Some(replicas);
+        self
+    }
+
+    /// Where the server keeps the log: in files, by default. It cannot be changed later.
+    pub fn storage(mut self, storage: Storage) -> Self {
+        self.options.storage = Some(storage);
+        self
+    }
+
+    /// How long the server knows an event again by its [`dedupe`](crate::Publishing::dedupe) key. Two minutes by default, and
+    /// never longer than [`age`](Self::age).
+    pub fn dedupe_window(mut self, window: Duration) -> Self {
+        self.options.dedupe_window = Some(window);
+        self
+    }
+
+    /// How long `publish` waits for the server, before it says that the outcome is unknown. Ten seconds by default.
+    pub fn publish_timeout(mut self, timeout: Duration) -> Self {
+        self.options.publish_timeout = timeout;
+        self
+    }
+
+    /// How many bytes of events may wait to be published, in memory; then `publish` waits before it hands them over. 16 MiB
+    /// by default.
+    pub fn queue(mut self, bytes: usize) -> Self {
+        self.options.queue = bytes;
+        self
+    }
+
+    /// How to connect: credentials, certificates. How to connect again is the engine's own, whatever is set here.
+    pub fn options(mut self, options: async_nats::ConnectOptions) -> Self {
+        self.options.connect = Some(options);
+        self
+    }
+
+    fn running(&self) -> Result<&Running, EngineError> {
+        self.running.get().ok_or_else(|| EngineError::new(NatsError::Closed))
+    }
+
+    async fn begin(&self, feed: Feed) -> Result<(Running, Log), NatsError> {
+        let mut servers = self.servers.clone()?;
+        let options = self.options.clone();
+        let is_name = |c: char| c.is_ascii_graphic() && !matches!(c, '.' | '*' | '>' | '/' | '\\');
+        if options.stream.is_empty() || !options.stream.chars().all(is_name) {
+            let reason =
+                format!("{:?} cannot be a stream's name: it is letters, digits, `-` and `_`", options.stream);
+            return Err(NatsError::Configuration { reason });
+        }
+        mend::within(async {
+            let (api, found) = mend::open(&options, &mut servers).await?;
+            let epoch = found.identity.epoch;
+            let session = Session::new(api, &options.stream, &found, epoch);
+            let consumer = Consumer::new(&session, found.last).await?;
+            let log = Log { epoch, top: session.number(found.last) };
+            let (queue, jobs) = Queue::new(options.queue);
+            let shared = Arc::new(Shared::new(options.clone(), feed, epoch, log.top));
+            let task = mend::run(Arc::clone(&shared), servers, jobs, (Arc::new(session), consumer));
+            let task = AbortOnDropHandle::new(tokio::spawn(task));
+            Ok((Running { shared, queue, _task: task }, log))
+        })
+        .await
+    }
+}
+
+impl Engine for Nats {
+    fn start(&self, feed: Feed) -> Answer<'_, Log> {
+        Answer::later(async move {
+            if self.running.get().is_some() {
+                return Err(EngineError::new("the engine has been started before: make one for each hub"));
+            }
+            let (running, log) = self.begin(feed).await.map_err(EngineError::new)?;
+            let running = self.running.set(running);
+            running.map_err(|_| EngineError::new("the engine is started by two hubs: make one for each"))?;
+            Ok(log)
+        })
+    }
+
+    fn open<'a>(&'a self, _: &'a str) -> Answer<'a, u64> {
+        // Whatever is published is delivered.
+        Answer::now(Ok(0))
+    }
+
+    fn close(&self, _: &str) {}
+
+    fn publish<'a>(&'a self, topic: &'a str, record: Record<'_>) -> Answer<'a, u64> {
+        let payload = message::encode(topic, record);
+        let id = record.dedupe.map(|dedupe| subject::message_id(topic, dedupe));
+        Answer::later(async move {
+            let payload =
+                payload.ok_or_else(|| EngineError::new("a topic's name or a key of more than 4 GiB"))?;
+            let queue = &self.running()?.queue;
+            let after = self.options.publish_timeout;
+            match timeout(after, queue.publish(subject::token(topic), payload, id)).await {
+                Ok(outcome) => outcome.unwrap_or_else(|| Err(EngineError::new(NatsError::Closed))),
+                Err(_) => Err(EngineError::new(NatsError::TimedOut { doing: "publish", after })),
+            }
+        })
+    }
+
+    fn deduplicates(&self) -> bool {
+        true
+    }
+
+    fn top(&self) -> Answer<'_, u64> {
+        Answer::later(async move { reader::top(&self.running()?.shared).await.map_err(EngineError::new) })
+    }
+
+    fn read<'a>(&'a self, topic: &'a str, after: u64, until: u64) -> Answer<'a, Page> {
+        Answer::later(async move {
+            let read = reader::read(&self.running()?.shared, topic, after, until);
+            read.await.map_err(EngineError::new)
+        })
+    }
+}
+
+impl fmt::Debug for Nats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = self.running.get().map(|running| running.shared.known());
+        f.debug_struct("Nats")
+            .field("stream", &self.options.stream)
+            .field("known", &known)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,165 @@
+//! Publishing: many records are under way at once, each with an answer of its own.
+//!
+//! A record stays here until the server has said what became of it. Over a connection that is lost they are sent again on
+//! the next one, in their order, before anything new. Each has an id by which the server knows it again, so that what
+//! had arrived is not doubled; the first time that any of two connections brings a record is in that order too.
+//!
+//! Whoever waits for the answer waits for [`Nats::publish_timeout`](super::Nats::publish_timeout) at most; a record that
+//! nobody waits for any more is not sent again.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use async_nats::header::NATS_MESSAGE_ID;
+use async_nats::{HeaderMap, Message, Subscriber};
+use serde_json::Value;
+
+use super::api::number;
+use super::error::NatsError;
+use super::queue::Job;
+use super::session::{Session, Shared};
+
+/// How many are under way at most: the answers have to fit into what the client holds for us.
+pub(super) const UNDER_WAY: usize = 4096;
+/// A server that has not answered for so long has not got it, or never will.
+pub(super) const ANSWER: Duration = Duration::from_secs(4);
+/// What headers take beside the id.
+const HEADERS: usize = "NATS/1.0\r\nNats-Msg-Id: \r\n\r\n".len();
+
+/// Records whose answers are not known, in the order in which they were published.
+pub(super) struct Pending {
+    /// The node, for ids.
+    node: String,
+    /// Which record the first of them is.
+    first: u64,
+    jobs: VecDeque<Option<Sent>>,
+}
+
+struct Sent {
+    job: Job,
+    at: Instant,
+}
+
+impl Pending {
+    pub(super) fn new() -> Self {
+        let node = format!("{:x}", fastrand::u64(..));
+        Self { node, first: 0, jobs: VecDeque::new() }
+    }
+
+    pub(super) fn room(&self) -> usize {
+        UNDER_WAY.saturating_sub(self.jobs.len())
+    }
+
+    /// Adds a record, which is to be sent; answers which one it is.
+    pub(super) fn push(&mut self, job: Job) -> u64 {
+        self.jobs.push_back(Some(Sent { job, at: Instant::now() }));
+        self.first + self.jobs.len() as u64 - 1
+    }
+
+    /// Which ones are to be sent again.
+    pub(super) fn all(&mut self) -> Vec<u64> {
+        for slot in &mut self.jobs {
+            slot.take_if(|sent| sent.job.answer.is_closed());
+        }
+        self.forget();
+        let numbered = (self.first..).zip(&self.jobs);
+        numbered.filter_map(|(which, slot)| slot.as_ref().map(|_| which)).collect()
+    }
+
+    /// Whether the oldest has waited for too long.
+    pub(super) fn is_stuck(&self) -> bool {
+        matches!(self.jobs.front(), Some(Some(sent)) if sent.at.elapsed() > ANSWER)
+    }
+
+    fn get(&mut self, which: u64) -> Option<&mut Option<Sent>> {
+        self.jobs.get_mut(usize::try_from(which.checked_sub(self.first)?).ok()?)
+    }
+
+    fn take(&mut self, which: u64) -> Option<Job> {
+        let sent = self.get(which)?.take();
+        self.forget();
+        sent.map(|sent| sent.job)
+    }
+
+    fn forget(&mut self) {
+        while let Some(None) = self.jobs.front() {
+            self.jobs.pop_front();
+            self.first += 1;
+        }
+    }
+}
+
+/// Sends records on one connection.
+pub(super) struct Writer<'a> {
+    shared: &'a Shared,
+    session: &'a Session,
+    inbox: String,
+    pub(super) answers: Subscriber,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) async fn new(shared: &'a Shared, session: &'a Session) -> Result<Self, NatsError> {
+        let client = &session.api.client;
+        let inbox = client.new_inbox();
+        let answers = client.subscribe(format!("{inbox}.*")).await;
+        let answers = answers.map_err(|_| NatsError::lost(&session.api.server))?;
+        Ok(Self { shared, session, inbox, answers })
+    }
+
+    /// Sends a record. Dropped, it was sent or not.
+    pub(super) async fn send(&self, pending: &mut Pending, which: u64) -> Result<(), NatsError> {
+        let client = &self.session.api.client;
+        let default = format!("{}.{which:x}", pending.node);
+        let Some(Some(sent)) = pending.get(which) else { return Ok(()) };
+        sent.at = Instant::now();
+        let Job { token, payload, id, answer, .. } = &sent.job;
+        if answer.is_closed() {
+            pending.take(which);
+            return Ok(());
+        }
+        let id = id.as_deref().unwrap_or(&default);
+        let (size, most) = (payload.len() + id.len() + HEADERS, client.max_payload());
+        if size > most {
+            if let Some(job) = pending.take(which) {
+                job.answer(Err(NatsError::TooLarge { size, most }));
+            }
+            return Ok(());
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert(NATS_MESSAGE_ID, id);
+        let subject = format!("{}{token}", self.session.prefix);
+        let reply = format!("{}.{which:x}", self.inbox);
+        let published = client.publish_with_reply_and_headers(subject, reply, headers, payload.clone());
+        published.await.map_err(|_| NatsError::lost(&self.session.api.server))
+    }
+
+    /// Takes an answer of the server. An error if the connection is of no use any more.
+    pub(super) fn answered(&self, pending: &mut Pending, answer: &Message) -> Result<(), NatsError> {
+        let Some((_, which)) = answer.subject.rsplit_once('.') else { return Ok(()) };
+        let Ok(which) = u64::from_str_radix(which, 16) else { return Ok(()) };
+        let outcome = match self.session.api.understood("publish", answer) {
+            // The stream is gone, or JetStream is about to begin.
+            Err(error @ NatsError::NoJetStream { .. }) => return Err(error),
+            Err(NatsError::TooLarge { .. }) => {
+                let size =
+                    pending.get(which).and_then(Option::as_ref).map_or(0, |sent| sent.job.payload.len());
+                Err(NatsError::TooLarge { size, most: 0 })
+            }
+            Err(error) => Err(error),
+            Ok(answer) => self.stored(&answer),
+        };
+        if let Some(job) = pending.take(which) {
+            job.answer(outcome);
+        }
+        Ok(())
+    }
+
+    fn stored(&self, answer: &Value) -> Result<u64, NatsError> {
+        let seq = number(answer, "seq").filter(|&seq| seq > 0);
+        let none =
+            NatsError::Refused { doing: "publish", code: 0, reason: "its answer has no number".to_owned() };
+        let number = self.session.number(seq.ok_or(none)?);
+        self.shared.know(number);
+        Ok(number)
+    }
+}

@@ -1,0 +1,166 @@
+//! What is stored how.
+//!
+//! ```text
+//! {prefix}:log         a hash: format, epoch, top, generation (another one if the numbers go on elsewhere), next (numbers
+//!                      begin above it, if it is above the top), run (of the server), lost (something up to it may be
+//!                      missing in any topic), forgotten (of topics that are not known), holes (numbers nobody has)
+//!                      old (what is up to it is too old), swept (topics up to it have been looked through for that)
+//! {prefix}:topics      a sorted set: stream by the number of its newest record, evicted or not
+//! {prefix}:clock       a sorted set: the top, by the time when it was that
+//! {prefix}:node:<node> a hash: the last groups that the node has published, with their answers; expires
+//! {prefix}:once:<..>   the number of a record that has a dedupe key; expires
+//! {prefix}:t:<topic>   a stream: id <number>-0, fields p (number of the topic's record before it) and r (record)
+//! ```
+//!
+//! The first record that a stream has says by its `p` what was evicted: everything up to there, and nothing else. The
+//! same names are the channels; a message is `<number> <number before it in the topic> <record>`.
+
+use bytes::Bytes;
+
+use crate::engine::{Record, TraceParent};
+
+/// Of the whole layout.
+pub(super) const FORMAT: u64 = 1;
+/// The length of a trace's text.
+const TRACE: usize = 55;
+
+/// The names of one log's keys.
+#[derive(Clone, Debug)]
+pub(super) struct Keys {
+    pub(super) about: String,
+    pub(super) topics: String,
+    pub(super) clock: String,
+    /// This node's groups.
+    pub(super) node: String,
+    /// The channel on which this node is told where the log stands.
+    pub(super) marks: String,
+    once: String,
+    streams: String,
+}
+
+impl Keys {
+    pub(super) fn new(prefix: &str, node: &str) -> Self {
+        // The braces keep all of it in one slot of a cluster.
+        let key = |rest: &str| format!("{{{prefix}}}:{rest}");
+        Self {
+            about: key("log"),
+            topics: key("topics"),
+            clock: key("clock"),
+            node: key(&format!("node:{node}")),
+            marks: key(&format!("marks:{node}")),
+            once: key("once:"),
+            streams: key("t:"),
+        }
+    }
+
+    pub(super) fn stream(&self, topic: &str) -> String {
+        format!("{}{topic}", self.streams)
+    }
+
+    /// The topic of a stream.
+    pub(super) fn topic<'a>(&self, stream: &'a str) -> Option<&'a str> {
+        stream.strip_prefix(&self.streams)
+    }
+
+    pub(super) fn once(&self, topic: &str, dedupe: &str) -> String {
+        format!("{}{}:{topic}{dedupe}", self.once, topic.len())
+    }
+}
+
+/// A record as it is stored: the key's length in four bytes, whether it has a trace, the trace, key, block.
+pub(super) fn encode(record: Record<'_>) -> Option<Vec<u8>> {
+    let key = u32::try_from(record.key.len()).ok()?;
+    let mut value = Vec::with_capacity(5 + TRACE + record.key.len() + record.block.len());
+    value.extend_from_slice(&key.to_be_bytes());
+    value.push(u8::from(record.trace.is_some()));
+    if let Some(trace) = record.trace {
+        value.extend_from_slice(trace.as_str().as_bytes());
+    }
+    value.extend_from_slice(record.key.as_bytes());
+    value.extend_from_slice(record.block);
+    Some(value)
+}
+
+/// What a record has, as it was stored.
+pub(super) struct Parts<'a> {
+    pub(super) key: &'a str,
+    pub(super) trace: Option<TraceParent>,
+    pub(super) block: &'a [u8],
+}
+
+pub(super) fn decode(value: &[u8]) -> Option<Parts<'_>> {
+    let (length, rest) = value.split_first_chunk::<4>()?;
+    let (traced, rest) = rest.split_first()?;
+    let (trace, rest) = match traced {
+        0 => (None, rest),
+        _ => {
+            let (trace, rest) = rest.split_at_checked(TRACE)?;
+            (Some(std::str::from_utf8(trace).ok()?.parse().ok()?), rest)
+        }
+    };
+    let (key, block) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+    Some(Parts { key: std::str::from_utf8(key).ok()?, trace, block })
+}
+
+/// A message of a topic's channel.
+pub(super) struct Message<'a> {
+    pub(super) seq: u64,
+    /// The number of the topic's record before it; 0 if there is none.
+    pub(super) previous: u64,
+    pub(super) parts: Parts<'a>,
+}
+
+pub(super) fn message(payload: &[u8]) -> Option<Message<'_>> {
+    let (seq, rest) = number(payload)?;
+    let (previous, value) = number(rest)?;
+    Some(Message { seq, previous, parts: decode(value)? })
+}
+
+/// A number and a space, and what follows.
+pub(super) fn number(payload: &[u8]) -> Option<(u64, &[u8])> {
+    // The largest has 20 digits.
+    let end = payload.iter().take(21).position(|&byte| byte == b' ')?;
+    let (digits, rest) = payload.split_at(end);
+    Some((std::str::from_utf8(digits).ok()?.parse().ok()?, rest.get(1..)?))
+}
+
+/// A record that has been read, in memory of its own.
+pub(super) struct Found {
+    pub(super) seq: u64,
+    pub(super) value: Bytes,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_comes_back_as_it_was() {
+        let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".parse().ok();
+        for trace in [None, trace] {
+            for (key, block) in [("", &b""[..]), ("k 1", b"data: 1\n\n"), ("\u{0}\u{20ac}", b" ")] {
+                let value = encode(Record::new(block, key).traced(trace.as_ref())).unwrap();
+                let payload = [b"18014398509481984 17 ", value.as_slice()].concat();
+                let Message { seq, previous, parts } = message(&payload).unwrap();
+                assert_eq!((seq, previous), (1 << 54, 17));
+                assert_eq!((parts.key, parts.block, parts.trace), (key, block, trace));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_message_is_none() {
+        for payload in ["", " ", "1", "1 2", "1 2 ", "1 2 abc", "x 2 \0\0\0\0\0", "1 2 \0\0\0\u{9}\0ab"] {
+            assert!(message(payload.as_bytes()).is_none(), "{payload:?}");
+        }
+        assert!(message(b"1 2 \0\0\0\0\0").is_some());
+    }
+
+    #[test]
+    fn names_that_are_not_the_same_are_not_the_same_key() {
+        let keys = Keys::new("sse", "n");
+        assert_ne!(keys.once("t", "a"), keys.once("ta", ""));
+        assert_eq!(keys.topic(&keys.stream("a:{b}")), Some("a:{b}"));
+        assert_eq!(keys.topic(&keys.marks), None);
+    }
+}

@@ -1,0 +1,57 @@
+//! Where publishers leave their records for the writer.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::Instant;
+
+use super::error::RedisFailure;
+
+/// What a record takes in memory beside its bytes.
+const JOB: usize = 256;
+
+/// A record that waits to be published.
+pub(super) struct Job {
+    /// The stream of its topic.
+    pub(super) stream: String,
+    /// The key of its dedupe key.
+    pub(super) once: Option<String>,
+    pub(super) value: Vec<u8>,
+    /// When its publisher has waited for so long as it may.
+    pub(super) expires: Instant,
+    pub(super) answer: oneshot::Sender<Result<u64, RedisFailure>>,
+    _room: OwnedSemaphorePermit,
+}
+
+/// It has room for so many bytes; who has more waits, in the order of the calls.
+pub(super) struct Queue {
+    jobs: UnboundedSender<Job>,
+    room: Arc<Semaphore>,
+    most: usize,
+}
+
+impl Queue {
+    pub(super) fn new(bytes: usize) -> (Self, UnboundedReceiver<Job>) {
+        let most = bytes.clamp(1, u32::MAX as usize >> 3);
+        let (jobs, waiting) = unbounded_channel();
+        (Self { jobs, room: Arc::new(Semaphore::new(most)), most }, waiting)
+    }
+
+    /// Dropped, the record is published or not. None if there is no writer any more.
+    pub(super) async fn publish(
+        &self,
+        stream: String,
+        once: Option<String>,
+        value: Vec<u8>,
+        expires: Instant,
+    ) -> Option<Result<u64, RedisFailure>> {
+        // One that is larger than all the room has all of it.
+        let bytes = stream.len() + once.as_ref().map_or(0, String::len) + value.len() + JOB;
+        let bytes = u32::try_from(bytes.min(self.most)).ok()?;
+        let room = Arc::clone(&self.room).acquire_many_owned(bytes).await.ok()?;
+        let (answer, answered) = oneshot::channel();
+        self.jobs.send(Job { stream, once, value, expires, answer, _room: room }).ok()?;
+        answered.await.ok()
+    }
+}

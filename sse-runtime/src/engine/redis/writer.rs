@@ -1,0 +1,328 @@
+//! The one task that publishes: what waits for it is one group, one script.
+//!
+//! ```text
+//!   jobs --> waiting --> groups, each with a number: sent --> answered: publishers are answered
+//!                          ^                          |
+//!                          +--------------------------+  not done: sent again, in the same order
+//!                          |                          |
+//!                          +--- on the next connection, if this one was lost
+//! ```
+//!
+//! An answer can be lost with its connection, so the log remembers the last groups of each node: a group that comes again
+//! is answered, and not appended again. A number never stands for another group, as long as it may still be under way. Each
+//! group names the one before it, and is not done before that: so what was published first comes first, whatever fails.
+
+use std::collections::{HashMap, VecDeque};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use ::redis::{Cmd, RedisResult, Value};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::Instant;
+
+use super::error::{Meaning, RedisFailure, meaning};
+use super::link::{Link, Shared};
+use super::queue::Job;
+use super::retention::milliseconds;
+use super::script::{self, PUBLISH};
+
+/// The most records of one group: nobody else gets an answer from the server while it is appended.
+const RECORDS: usize = 256;
+const BYTES: usize = 256 << 10;
+/// How many groups are under way at once.
+const UNDER_WAY: usize = 4;
+/// While groups are under way, another one is sent only if it is worth it.
+const WORTH: usize = 32;
+/// The answers of so many groups are remembered.
+const SLOTS: usize = 16;
+
+/// The numbers of a group, and what it was.
+type Sent = Pin<Box<dyn Future<Output = (u64, u64, RedisResult<Value>)> + Send>>;
+
+struct Group {
+    number: u64,
+    jobs: Vec<Job>,
+    /// It is under way on this connection.
+    on: Option<u64>,
+    /// It was sent, and no answer says that it was not done.
+    maybe: bool,
+}
+
+impl Group {
+    fn refuse(self, failure: &RedisFailure) {
+        for job in self.jobs {
+            drop(job.answer.send(Err(failure.clone())));
+        }
+    }
+}
+
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    jobs: UnboundedReceiver<Job>,
+    waiting: VecDeque<Job>,
+    /// Those that are not answered, in their order.
+    groups: VecDeque<Group>,
+    under_way: FuturesUnordered<Sent>,
+    /// The last number that was given to a group.
+    numbered: u64,
+    /// The last group that was done.
+    done: u64,
+    link: Option<Arc<Link>>,
+    /// Nothing is sent before everything is answered that is under way.
+    holds: bool,
+    /// The scripts are to be loaded again.
+    forgotten: bool,
+}
+
+impl Writer {
+    pub(super) fn new(shared: Arc<Shared>, jobs: UnboundedReceiver<Job>) -> Self {
+        Self {
+            shared,
+            jobs,
+            waiting: VecDeque::new(),
+            groups: VecDeque::new(),
+            under_way: FuturesUnordered::new(),
+            numbered: 0,
+            done: 0,
+            link: None,
+            holds: false,
+            forgotten: false,
+        }
+    }
+
+    /// Publishes until there is no queue any more, and what is left then.
+    pub(super) async fn run(mut self) {
+        let mut state = self.shared.state.subscribe();
+        state.mark_changed();
+        let mut ends = None;
+        loop {
+            let last = ends.unwrap_or_else(Instant::now);
+            tokio::select! {
+                job = self.jobs.recv(), if ends.is_none() => match job {
+                    Some(job) => self.gather(job).await,
+                    None => ends = Some(Instant::now() + self.shared.options.publish_timeout),
+                },
+                Some((number, serial, answer)) = self.under_way.next() => self.answered(number, serial, answer),
+                changed = state.changed() => match changed {
+                    Ok(()) => {
+                        let link = state.borrow_and_update().as_ref().ok().map(Arc::clone);
+                        self.linked(link);
+                    }
+                    Err(_) => return,
+                },
+                () = tokio::time::sleep_until(last), if ends.is_some() => return,
+            }
+            self.send().await;
+            if ends.is_some() && self.waiting.is_empty() && self.groups.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// A burst wakes this task with its first record: as long as more come in, it lets them.
+    async fn gather(&mut self, first: Job) {
+        self.waiting.push_back(first);
+        while self.waiting.len() < RECORDS {
+            let before = self.waiting.len();
+            while let Ok(job) = self.jobs.try_recv() {
+                self.waiting.push_back(job);
+            }
+            // The first time, too: who publishes next may be behind this task.
+            if before == self.waiting.len() && before > 1 {
+                break;
+            }
+            tokio::task::yield_now().await;
+            if self.jobs.is_empty() {
+                break;
+            }
+        }
+    }
+
+    /// There is another connection, or none.
+    fn linked(&mut self, link: Option<Arc<Link>>) {
+        let serial = link.as_ref().map(|link| link.serial);
+        if self.link.as_ref().map(|link| link.serial) == serial {
+            return;
+        }
+        self.link = link;
+        // What was under way may be done or not: nobody reads its answer any more.
+        self.under_way = FuturesUnordered::new();
+        (self.holds, self.forgotten) = (false, false);
+        for group in &mut self.groups {
+            group.on = None;
+        }
+        let Some(link) = &self.link else { return };
+        let (now, lost) = (Instant::now(), link.lost);
+        let mut kept = VecDeque::new();
+        for group in self.groups.drain(..) {
+            if group.maybe && lost {
+                group.refuse(&RedisFailure::Lost { address: self.shared.address.clone() });
+            } else if group.jobs.iter().all(|job| job.expires <= now) {
+                // Its publishers have been told that nobody knows.
+                drop(group);
+            } else {
+                kept.push_back(group);
+            }
+        }
+        self.groups = kept;
+    }
+
+    async fn send(&mut self) {
+        let Some(link) = self.link.clone() else { return };
+        if self.holds {
+            if !self.under_way.is_empty() {
+                return;
+            }
+            if self.forgotten {
+                if let Err(error) = script::load(&mut link.connection.clone()).await {
+                    self.shared.give_up(&link, self.shared.failure(&error));
+                    return;
+                }
+            }
+            (self.holds, self.forgotten) = (false, false);
+        }
+        let mut before = self.done;
+        for at in 0..self.groups.len() {
+            let Some(group) = self.groups.get_mut(at) else { break };
+            if group.on.is_none() {
+                (group.on, group.maybe) = (Some(link.serial), true);
+                let call = call(&self.shared, &link, group, before);
+                self.under_way.push(sent(&link, group.number, call));
+            }
+            before = group.number;
+        }
+        while self.groups.len() < UNDER_WAY && self.is_worth_it() {
+            let Some(jobs) = self.next_jobs() else { continue };
+            self.numbered += 1;
+            let group = Group { number: self.numbered, jobs, on: Some(link.serial), maybe: true };
+            let call = call(&self.shared, &link, &group, before);
+            self.under_way.push(sent(&link, group.number, call));
+            before = group.number;
+            self.groups.push_back(group);
+        }
+    }
+
+    fn is_worth_it(&self) -> bool {
+        match self.groups.len() {
+            0 => !self.waiting.is_empty(),
+            _ => self.waiting.len() >= WORTH,
+        }
+    }
+
+    /// The jobs of the next group; none if nobody waits for them any more.
+    fn next_jobs(&mut self) -> Option<Vec<Job>> {
+        let (mut jobs, mut bytes, now) = (Vec::new(), 0, Instant::now());
+        while jobs.len() < RECORDS && bytes < BYTES {
+            let Some(job) = self.waiting.pop_front() else { break };
+            // Not long after its publisher was told that nobody knows.
+            if job.expires > now {
+                bytes += job.value.len();
+                jobs.push(job);
+            }
+        }
+        (!jobs.is_empty()).then_some(jobs)
+    }
+
+    fn answered(&mut self, number: u64, serial: u64, answer: RedisResult<Value>) {
+        let Some(at) = self.groups.iter().position(|group| group.number == number) else { return };
+        let Some(group) = self.groups.get_mut(at).filter(|group| group.on == Some(serial)) else { return };
+        let error = match answer.and_then(Value::extract_error) {
+            Ok(numbers) => {
+                self.done = self.done.max(number);
+                if let Some(group) = self.groups.remove(at) {
+                    self.tell(group, numbers);
+                }
+                return;
+            }
+            Err(error) => error,
+        };
+        let failure = self.shared.failure(&error);
+        match meaning(&error) {
+            Meaning::Lost => {
+                group.on = None;
+                self.give_up(failure);
+            }
+            Meaning::Refused => {
+                (group.on, group.maybe) = (None, false);
+                self.give_up(failure);
+            }
+            Meaning::NoScript => {
+                (group.on, group.maybe) = (None, false);
+                (self.holds, self.forgotten) = (true, true);
+            }
+            Meaning::OutOfTurn => {
+                (group.on, group.maybe) = (None, false);
+                self.holds = true;
+            }
+            Meaning::Final => {
+                // Those behind it named it, and are refused.
+                self.holds = true;
+                if let Some(group) = self.groups.remove(at) {
+                    group.refuse(&failure);
+                }
+            }
+        }
+    }
+
+    /// Nothing more is sent on this connection.
+    fn give_up(&mut self, failure: RedisFailure) {
+        if let Some(link) = self.link.take() {
+            self.shared.give_up(&link, failure);
+        }
+    }
+
+    fn tell(&self, group: Group, answer: Value) {
+        let Value::Array(numbers) = answer else {
+            let reason = "an answer that is not understood".to_owned();
+            return group.refuse(&RedisFailure::NotRedis { address: self.shared.address.clone(), reason });
+        };
+        let mut numbers = numbers.into_iter();
+        for job in group.jobs {
+            let outcome = match numbers.next() {
+                Some(Value::Int(seq)) if seq > 0 => {
+                    self.shared.note(seq.unsigned_abs());
+                    Ok(seq.unsigned_abs())
+                }
+                _ => Err(RedisFailure::Foreign { address: self.shared.address.clone(), key: job.stream }),
+            };
+            // Nobody may wait for it any more.
+            drop(job.answer.send(outcome));
+        }
+    }
+}
+
+fn sent(link: &Link, number: u64, call: Cmd) -> Sent {
+    let (mut connection, serial) = (link.connection.clone(), link.serial);
+    Box::pin(async move { (number, serial, connection.send_packed_command(&call).await) })
+}
+
+fn call(shared: &Shared, link: &Link, group: &Group, before: u64) -> Cmd {
+    let (mut streams, mut places) = (Vec::new(), HashMap::new());
+    let mut once = Vec::new();
+    let mut records = Vec::with_capacity(group.jobs.len());
+    for job in &group.jobs {
+        let stream = *places.entry(job.stream.as_str()).or_insert_with(|| {
+            streams.push(job.stream.as_str());
+            streams.len()
+        });
+        let key = job.once.as_deref().map_or(0, |key| {
+            once.push(key);
+            once.len()
+        });
+        records.push((stream, key));
+    }
+    let (keys, limits) = (&shared.keys, &shared.options.limits);
+    let mut call = PUBLISH.call(3 + streams.len() + once.len());
+    call.arg(&keys.about).arg(&keys.topics).arg(&keys.node).arg(&streams).arg(&once);
+    call.arg(link.generation.as_str()).arg(group.number).arg(before).arg(SLOTS);
+    call.arg(milliseconds(shared.options.publish_timeout * 16))
+        .arg(limits.events.max(1))
+        .arg(limits.topics.max(1));
+    call.arg(milliseconds(limits.dedupe)).arg(streams.len());
+    for (job, (stream, key)) in group.jobs.iter().zip(records) {
+        call.arg(stream).arg(key).arg(job.value.as_slice());
+    }
+    call
+}
