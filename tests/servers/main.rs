@@ -4,6 +4,7 @@
 mod client;
 mod engines;
 mod log;
+mod nats;
 mod node;
 mod postgres;
 mod process;

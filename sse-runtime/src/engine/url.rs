@@ -6,8 +6,13 @@
 use super::{Engine, Memory};
 
 /// Every scheme, and the feature that brings it.
+<<<<<<< HEAD
+const SCHEMES: [(&str, Option<&str>); 4] =
+    [("memory", None), ("redb", Some("redb")), ("nats", Some("nats")), ("tls", Some("nats"))];
+=======
 const SCHEMES: [(&str, Option<&str>); 3] =
     [("memory", None), ("redb", Some("redb")), ("postgres", Some("postgres"))];
+>>>>>>> wt-faults
 
 /// Why a text names no engine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +55,7 @@ pub enum UrlError {
 /// | text | engine |
 /// |---|---|
 /// | `memory:` | [`Memory`] |
+/// | `nats://host:4222`, `tls://user:password@a,tls://b` | `Nats` on this server or this cluster, with the feature `nats` |
 /// | `redb:events.redb`, `redb:/var/lib/app/events.redb` | `Redb` on this file, with the feature `redb` |
 /// | `postgres://user@host/database`, or `postgresql:` | `Postgres` on this database, with the feature `postgres` |
 ///
@@ -82,6 +88,18 @@ pub fn from_url(url: &str) -> Result<Box<dyn Engine>, UrlError> {
             }
             path => Ok(Box::new(super::Redb::open(path))),
         },
+<<<<<<< HEAD
+        #[cfg(feature = "nats")]
+        "nats" | "tls" => {
+            // Without the rest, which may have a password.
+            let malformed = |reason| UrlError::Malformed { url: format!("{scheme}:.."), reason };
+            match super::Nats::connect(url).checked() {
+                Ok(engine) if rest.starts_with("//") => Ok(Box::new(engine)),
+                Ok(_) => Err(malformed("a host follows, and perhaps its port: `nats://host:4222`")),
+                Err(reason) => Err(malformed(reason)),
+            }
+        }
+=======
         #[cfg(feature = "postgres")]
         "postgres" | "postgresql" if super::Postgres::is_address(url) => {
             Ok(Box::new(super::Postgres::connect(url)))
@@ -94,6 +112,7 @@ pub fn from_url(url: &str) -> Result<Box<dyn Engine>, UrlError> {
         }),
         #[cfg(not(feature = "postgres"))]
         "postgresql" => Err(UrlError::MissingFeature { scheme: scheme.to_owned(), feature: "postgres" }),
+>>>>>>> wt-faults
         _ => Err(match SCHEMES.iter().find(|(known, _)| *known == scheme) {
             Some(&(_, Some(feature))) => UrlError::MissingFeature { scheme: scheme.to_owned(), feature },
             _ => UrlError::UnknownScheme { scheme: scheme.to_owned() },
@@ -117,7 +136,11 @@ mod tests {
     #[test]
     fn what_names_no_engine_is_told_which_there_are() {
         let text = |url| from_url(url).map(drop).expect_err(url).to_string();
+<<<<<<< HEAD
+        let known = "`memory:`, `redb:` (feature `redb`), `nats:` (feature `nats`), `tls:` (feature `nats`)";
+=======
         let known = "`memory:`, `redb:` (feature `redb`), `postgres:` (feature `postgres`)";
+>>>>>>> wt-faults
         assert_eq!(
             text("events.redb"),
             format!("\"events.redb\" does not say which engine: it begins with one of {known}")
@@ -138,6 +161,18 @@ mod tests {
         }
     }
 
+<<<<<<< HEAD
+    #[cfg(feature = "nats")]
+    #[test]
+    fn a_server_is_named_by_its_address_and_a_password_is_not_shown() {
+        for good in ["nats://localhost", "tls://u:p@a:4222,tls://b"] {
+            assert!(from_url(good).is_ok(), "{good}");
+        }
+        for bad in ["nats:", "nats://", "nats:localhost", "nats://u:secret@h:port", "nats://h,http://h"] {
+            let error = from_url(bad).map(drop).expect_err(bad);
+            assert!(matches!(error, UrlError::Malformed { .. }), "{bad}");
+            assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
+=======
     #[cfg(feature = "postgres")]
     #[test]
     fn a_server_is_named_by_its_address_and_no_password_is_told() {
@@ -151,6 +186,7 @@ mod tests {
             let error = from_url(bad).map(drop).expect_err(bad);
             assert!(matches!(error, UrlError::Malformed { .. }), "{error:?}");
             assert!(!error.to_string().contains("secret"), "{error}");
+>>>>>>> wt-faults
         }
     }
 

@@ -84,6 +84,11 @@ impl Api {
         }
     }
 
+    /// What it means that the client takes nothing any more.
+    pub(super) fn lost<E>(&self, _: E) -> NatsError {
+        NatsError::lost(&self.server)
+    }
+
     fn no_jetstream(&self) -> NatsError {
         let reason =
             "nobody answers there: start the server with `-js`, or `jetstream {}` in its configuration";

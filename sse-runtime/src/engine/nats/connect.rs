@@ -44,20 +44,18 @@ pub(super) struct Connection {
 
 impl Servers {
     /// Addresses with commas between them.
-    pub(super) fn parse(text: &str) -> Result<Self, NatsError> {
+    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
         let mut servers = Self { addresses: Vec::new(), login: None };
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            // Not with the text: it may have a password.
             let address: ServerAddr = part.parse().map_err(|_| {
-                // Not the text: it may have a password.
-                malformed("an address is `nats://host`, `nats://host:4222` or `tls://host`, several with commas between")
+                "an address is `nats://host`, `nats://host:4222` or `tls://host`, several with commas between"
             })?;
             if address.is_websocket() {
-                return Err(malformed(
-                    "an address begins with `nats://` or `tls://`, and WebSockets are not supported",
-                ));
+                return Err("an address begins with `nats://` or `tls://`: there are no WebSockets here");
             }
             if address.host().is_empty() {
-                return Err(malformed("an address has no host: it is `nats://host` or `nats://host:4222`"));
+                return Err("an address has no host: it is `nats://host` or `nats://host:4222`");
             }
             if let Some(user) = address.username() {
                 let user = decoded(user);
@@ -69,7 +67,7 @@ impl Servers {
             servers.addresses.push(address);
         }
         if servers.addresses.is_empty() {
-            return Err(malformed("there is no address: `nats://host:4222`"));
+            return Err("there is no address: it is `nats://host:4222`");
         }
         Ok(servers)
     }
@@ -123,7 +121,7 @@ async fn connect_to(
     };
     connect = connect.ignore_discovered_servers().max_reconnects(1).reconnect_to_server_callback(
         // It is only asked so that the end of the attempts is no error in the log.
-        |(servers, _)| async move {
+        |servers, _| async move {
             let addr = servers.first()?.addr.clone();
             Some(ReconnectToServer { addr, delay: Some(Duration::ZERO) })
         },
@@ -133,10 +131,6 @@ async fn connect_to(
     let nowhere: ServerAddr = NOWHERE.parse().map_err(|_| NatsError::lost(&server))?;
     client.set_server_pool(nowhere).await.map_err(|_| NatsError::lost(&server))?;
     Ok(Connection { client, server })
-}
-
-fn malformed(reason: &str) -> NatsError {
-    NatsError::Configuration { reason: reason.to_owned() }
 }
 
 /// Undoes the percent-encoding of a part of a URL.
@@ -161,7 +155,7 @@ mod tests {
             assert!(Servers::parse(good).is_ok(), "{good}");
         }
         for bad in ["", "http://h", "ws://h", "nats://", "nats://u:secret@h:port", ","] {
-            let error = Servers::parse(bad).expect_err(bad).to_string();
+            let error = Servers::parse(bad).expect_err(bad);
             assert!(!error.contains("secret"), "{error}");
         }
     }

@@ -42,7 +42,7 @@ impl Consumer {
         let api = &session.api;
         let inbox = api.client.new_inbox();
         // Before the consumer, which does not wait for it.
-        let messages = api.client.subscribe(inbox.clone()).await.map_err(|_| NatsError::lost(&api.server))?;
+        let messages = api.client.subscribe(inbox.clone()).await.map_err(|error| api.lost(error))?;
         let config = json!({
             "stream_name": session.stream,
             "config": {

@@ -113,9 +113,4 @@ impl NatsError {
     pub(super) fn lost(server: &str) -> Self {
         Self::Unreachable { server: server.to_owned(), reason: "the connection was lost".to_owned() }
     }
-
-    /// Whether trying again does not help, until somebody changes something.
-    pub(super) fn is_final_at_the_start(&self) -> bool {
-        !matches!(self, Self::Refused { code: 10008, .. })
-    }
 }

@@ -224,14 +224,13 @@ async fn settle(shared: &Shared, session: &Session, found: &Found) -> Result<u64
 /// Uses up the numbers until this one.
 async fn fill(session: &Session, until: u64) -> Result<u64, NatsError> {
     let subject = format!("{}{FILLING}", session.prefix);
-    let lost = |_| NatsError::lost(&session.api.server);
     loop {
         let answer = session
             .api
             .client
             .request(subject.clone(), "".into())
             .await
-            .map_err(|_| NatsError::lost(&session.api.server))?;
+            .map_err(|error| session.api.lost(error))?;
         let answer = session.api.understood("publish", &answer)?;
         let last = super::api::number(&answer, "seq").unwrap_or_default();
         if last >= until {
@@ -239,7 +238,12 @@ async fn fill(session: &Session, until: u64) -> Result<u64, NatsError> {
         }
         // Without waiting for each.
         for _ in last + 1..until {
-            session.api.client.publish(subject.clone(), "".into()).await.map_err(lost)?;
+            session
+                .api
+                .client
+                .publish(subject.clone(), "".into())
+                .await
+                .map_err(|error| session.api.lost(error))?;
         }
     }
 }

@@ -64,7 +64,7 @@ use super::{Answer, Engine, EngineError, Feed, Log, Page, Record};
 /// ```
 #[must_use = "nothing is connected before a hub starts on it: `Hub::on(..).start().await`"]
 pub struct Nats {
-    servers: Result<Servers, NatsError>,
+    servers: Result<Servers, &'static str>,
     options: Options,
     running: OnceLock<Running>,
 }
@@ -184,12 +184,21 @@ impl Nats {
         self
     }
 
+    /// The same, if its address is one.
+    pub(super) fn checked(self) -> Result<Self, &'static str> {
+        match self.servers {
+            Ok(_) => Ok(self),
+            Err(reason) => Err(reason),
+        }
+    }
+
     fn running(&self) -> Result<&Running, EngineError> {
         self.running.get().ok_or_else(|| EngineError::new(NatsError::Closed))
     }
 
     async fn begin(&self, feed: Feed) -> Result<(Running, Log), NatsError> {
-        let mut servers = self.servers.clone()?;
+        let malformed = |reason: &str| NatsError::Configuration { reason: reason.to_owned() };
+        let mut servers = self.servers.clone().map_err(malformed)?;
         let options = self.options.clone();
         let is_name = |c: char| c.is_ascii_graphic() && !matches!(c, '.' | '*' | '>' | '/' | '\\');
         if options.stream.is_empty() || !options.stream.chars().all(is_name) {

@@ -120,8 +120,7 @@ async fn part(
 ) -> Result<Part, NatsError> {
     let api = &session.api;
     let inbox = api.client.new_inbox();
-    let lost = |_| NatsError::lost(&api.server);
-    let mut messages = api.client.subscribe(inbox.clone()).await.map_err(lost)?;
+    let mut messages = api.client.subscribe(inbox.clone()).await.map_err(|error| api.lost(error))?;
     let config = json!({
         "stream_name": session.stream,
         "config": {
@@ -141,7 +140,7 @@ async fn part(
     let part = take(session, &mut messages, &inbox, &name, pending, topic, after, until).await;
     // Without waiting for the answer. If it does not arrive, the server forgets the consumer by itself.
     let delete = format!("$JS.API.CONSUMER.DELETE.{}.{name}", session.stream);
-    api.client.publish(delete, Bytes::new()).await.map_err(lost)?;
+    api.client.publish(delete, Bytes::new()).await.map_err(|error| api.lost(error))?;
     part
 }
 
@@ -169,7 +168,7 @@ async fn take(
         }
         let next = format!("$JS.API.CONSUMER.MSG.NEXT.{}.{consumer}", session.stream);
         let asked = session.api.client.publish_with_reply(next, inbox.to_owned(), request.to_string().into());
-        asked.await.map_err(|_| NatsError::lost(&session.api.server))?;
+        asked.await.map_err(|error| session.api.lost(error))?;
         loop {
             let message = match timeout(NEXT, messages.next()).await {
                 Ok(Some(message)) => message,

@@ -102,7 +102,7 @@ impl<'a> Writer<'a> {
         let client = &session.api.client;
         let inbox = client.new_inbox();
         let answers = client.subscribe(format!("{inbox}.*")).await;
-        let answers = answers.map_err(|_| NatsError::lost(&session.api.server))?;
+        let answers = answers.map_err(|error| session.api.lost(error))?;
         Ok(Self { shared, session, inbox, answers })
     }
 
@@ -130,7 +130,7 @@ impl<'a> Writer<'a> {
         let subject = format!("{}{token}", self.session.prefix);
         let reply = format!("{}.{which:x}", self.inbox);
         let published = client.publish_with_reply_and_headers(subject, reply, headers, payload.clone());
-        published.await.map_err(|_| NatsError::lost(&self.session.api.server))
+        published.await.map_err(|error| self.session.api.lost(error))
     }
 
     /// Takes an answer of the server. An error if the connection is of no use any more.
@@ -141,8 +141,10 @@ impl<'a> Writer<'a> {
             // The stream is gone, or JetStream is about to begin.
             Err(error @ NatsError::NoJetStream { .. }) => return Err(error),
             Err(NatsError::TooLarge { .. }) => {
-                let size =
-                    pending.get(which).and_then(Option::as_ref).map_or(0, |sent| sent.job.payload.len());
+                let size = pending
+                    .get(which)
+                    .and_then(|slot| slot.as_ref())
+                    .map_or(0, |sent| sent.job.payload.len());
                 Err(NatsError::TooLarge { size, most: 0 })
             }
             Err(error) => Err(error),

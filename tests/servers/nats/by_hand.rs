@@ -1,0 +1,34 @@
+//! What people do to a server of theirs with its own tools.
+
+use async_nats::{Client, ConnectOptions};
+use serde_json::{Value, json};
+
+use crate::server::{PASSWORD, Server as _, USER};
+
+/// A connection beside those of the engines.
+pub(crate) struct ByHand(Client);
+
+impl ByHand {
+    pub(crate) async fn connect(server: &crate::server::Nats) -> Self {
+        let options = ConnectOptions::with_user_and_password(USER.to_owned(), PASSWORD.to_owned());
+        Self(options.connect(server.process().address().to_string()).await.expect("it runs"))
+    }
+
+    /// Asks JetStream for something; the answer, which may be an error.
+    pub(crate) async fn try_ask(&self, what: &str, with: Value) -> Value {
+        let answer =
+            self.0.request(format!("$JS.API.{what}"), with.to_string().into()).await.expect("an answer");
+        serde_json::from_slice(&answer.payload).expect("JSON")
+    }
+
+    pub(crate) async fn ask(&self, what: &str, with: Value) -> Value {
+        let answer = self.try_ask(what, with).await;
+        assert!(answer.get("error").is_none(), "{what}: {answer}");
+        answer
+    }
+
+    /// Makes a stream forget what is up to a sequence.
+    pub(crate) async fn purge(&self, stream: &str, until: u64) {
+        self.ask(&format!("STREAM.PURGE.{stream}"), json!({ "seq": until + 1 })).await;
+    }
+}
