@@ -1,10 +1,28 @@
 //! The engines, as the suite has to know them.
 
-use sse_runtime::engine::{Engine, EngineError, Postgres, PostgresError, Redis, RedisFailure};
+use sse_runtime::engine::{
+    Engine, EngineError, Nats, NatsError, Postgres, PostgresError, Redis, RedisFailure,
+};
 
 use crate::log::Log;
 use crate::server;
 use crate::suite::OnServer;
+
+pub(crate) struct OnNats;
+
+impl OnServer for OnNats {
+    type Server = server::Nats;
+    /// The server's own limit, by default.
+    const TOO_LARGE: usize = 1 << 20;
+
+    fn engine(log: &Log) -> Box<dyn Engine> {
+        Box::new(Nats::connect(&log.url).stream(&log.name).events(log.keeps).publish_timeout(log.patience))
+    }
+
+    fn is_too_large(error: &EngineError) -> bool {
+        matches!(error.downcast_ref(), Some(NatsError::TooLarge { .. }))
+    }
+}
 
 pub(crate) struct OnPostgres;
 

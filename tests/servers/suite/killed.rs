@@ -83,6 +83,10 @@ async fn nothing_is_lost_or_doubled_when_the_server_is_killed<E: OnServer>() {
         panic!("{counts:?} of {EVENTS} events {:?} after the beginning: {outages:?}", begun.elapsed())
     });
     let took = begun.elapsed();
+    println!(
+        "{}: {EVENTS} events in {took:.1?}; killed at (event, in flight, away for) {outages:.1?}",
+        E::Server::NAME
+    );
     for topic in TOPICS {
         publish_for(&nodes[0].0, topic, "end", sse_tests::LIMIT).await;
     }
@@ -101,8 +105,7 @@ async fn nothing_is_lost_or_doubled_when_the_server_is_killed<E: OnServer>() {
     let unknown = check(&there.events, &published);
     let sum = |count: fn(&Published) -> usize| published.iter().map(count).sum::<usize>();
     println!(
-        "{}: {EVENTS} events in {took:.1?}; killed at (event, in flight, away for) {outages:.1?}; {} publishes failed and were \
-         tried again, {} failed and were not, of which {unknown} are there; 0 lost, 0 doubled",
+        "{}: {} publishes failed and were tried again, {} failed and were not, of which {unknown} are there; 0 lost, 0 doubled",
         E::Server::NAME,
         sum(|of_one| of_one.tried_again),
         sum(|of_one| of_one.answers.iter().filter(|answer| answer.is_none()).count()),
@@ -217,13 +220,17 @@ fn topic_of((_, text): &(u64, String)) -> Option<&'static str> {
 fn assert_same(who: &str, heard: &[&(u64, String)], log: &[&(u64, String)]) {
     let differs = heard.iter().zip(log).position(|(heard, log)| heard != log);
     let at = differs.unwrap_or(heard.len().min(log.len()));
+    let around = |events: &[&(u64, String)]| {
+        let around = events.iter().skip(at.saturating_sub(3)).take(8);
+        around.map(|(seq, text)| format!("{seq}: {text}")).collect::<Vec<_>>().join(", ")
+    };
     assert!(
         heard.len() == log.len() && differs.is_none(),
-        "{who} heard {} events of {}; they differ at {at}: {:?}, and in the log {:?}",
+        "{who} heard {} events of {}; they differ at {at}: it heard .. {} .., and there are .. {} ..",
         heard.len(),
         log.len(),
-        heard.get(at),
-        log.get(at)
+        around(heard),
+        around(log)
     );
 }
 

@@ -22,7 +22,12 @@ pub(crate) trait OnServer: 'static {
 macro_rules! on_each_server {
     ($test:ident) => {
         mod $test {
-            use crate::engines::{OnPostgres, OnRedis};
+            use crate::engines::{OnNats, OnPostgres, OnRedis};
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn nats() {
+                super::$test::<OnNats>().await;
+            }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn postgres() {
