@@ -6,13 +6,17 @@
 use super::{Engine, Memory};
 
 /// Every scheme, and the feature that brings it.
-<<<<<<< HEAD
-const SCHEMES: [(&str, Option<&str>); 4] =
-    [("memory", None), ("redb", Some("redb")), ("nats", Some("nats")), ("tls", Some("nats"))];
-=======
-const SCHEMES: [(&str, Option<&str>); 3] =
-    [("memory", None), ("redb", Some("redb")), ("postgres", Some("postgres"))];
->>>>>>> wt-faults
+const SCHEMES: [(&str, Option<&str>); 9] = [
+    ("memory", None),
+    ("redb", Some("redb")),
+    ("nats", Some("nats")),
+    ("tls", Some("nats")),
+    ("postgres", Some("postgres")),
+    ("redis", Some("redis")),
+    ("rediss", Some("redis")),
+    ("redis+unix", Some("redis")),
+    ("unix", Some("redis")),
+];
 
 /// Why a text names no engine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,9 +59,13 @@ pub enum UrlError {
 /// | text | engine |
 /// |---|---|
 /// | `memory:` | [`Memory`] |
-/// | `nats://host:4222`, `tls://user:password@a,tls://b` | `Nats` on this server or this cluster, with the feature `nats` |
 /// | `redb:events.redb`, `redb:/var/lib/app/events.redb` | `Redb` on this file, with the feature `redb` |
+/// | `nats://host:4222`, `tls://user:password@a,tls://b` | `Nats` on this server or this cluster, with the feature `nats` |
 /// | `postgres://user@host/database`, or `postgresql:` | `Postgres` on this database, with the feature `postgres` |
+/// | `redis://user:password@host:6379/0`, `rediss://..` | `Redis` on this server, with the feature `redis` |
+/// | `unix:///run/redis.sock`, `redis+unix:///run/redis.sock` | the same, over a socket of this machine |
+///
+/// `?prefix=shop` at the end of one of `Redis` names the log, of several on one server.
 ///
 /// [`Hub::connect`](crate::Hub::connect) makes a hub of it.
 ///
@@ -88,7 +96,12 @@ pub fn from_url(url: &str) -> Result<Box<dyn Engine>, UrlError> {
             }
             path => Ok(Box::new(super::Redb::open(path))),
         },
-<<<<<<< HEAD
+        #[cfg(feature = "redis")]
+        "redis" | "rediss" | "redis+unix" | "unix" => match super::Redis::from_url(url) {
+            Ok(engine) => Ok(Box::new(engine)),
+            // Without what stands there: it may be a password.
+            Err(reason) => Err(UrlError::Malformed { url: format!("{scheme}:.."), reason }),
+        },
         #[cfg(feature = "nats")]
         "nats" | "tls" => {
             // Without the rest, which may have a password.
@@ -99,7 +112,6 @@ pub fn from_url(url: &str) -> Result<Box<dyn Engine>, UrlError> {
                 Err(reason) => Err(malformed(reason)),
             }
         }
-=======
         #[cfg(feature = "postgres")]
         "postgres" | "postgresql" if super::Postgres::is_address(url) => {
             Ok(Box::new(super::Postgres::connect(url)))
@@ -112,7 +124,6 @@ pub fn from_url(url: &str) -> Result<Box<dyn Engine>, UrlError> {
         }),
         #[cfg(not(feature = "postgres"))]
         "postgresql" => Err(UrlError::MissingFeature { scheme: scheme.to_owned(), feature: "postgres" }),
->>>>>>> wt-faults
         _ => Err(match SCHEMES.iter().find(|(known, _)| *known == scheme) {
             Some(&(_, Some(feature))) => UrlError::MissingFeature { scheme: scheme.to_owned(), feature },
             _ => UrlError::UnknownScheme { scheme: scheme.to_owned() },
@@ -136,11 +147,8 @@ mod tests {
     #[test]
     fn what_names_no_engine_is_told_which_there_are() {
         let text = |url| from_url(url).map(drop).expect_err(url).to_string();
-<<<<<<< HEAD
-        let known = "`memory:`, `redb:` (feature `redb`), `nats:` (feature `nats`), `tls:` (feature `nats`)";
-=======
-        let known = "`memory:`, `redb:` (feature `redb`), `postgres:` (feature `postgres`)";
->>>>>>> wt-faults
+        let known = known();
+        assert!(known.starts_with("`memory:`, `redb:` (feature `redb`), "), "{known}");
         assert_eq!(
             text("events.redb"),
             format!("\"events.redb\" does not say which engine: it begins with one of {known}")
@@ -161,7 +169,32 @@ mod tests {
         }
     }
 
-<<<<<<< HEAD
+    #[cfg(feature = "redis")]
+    #[test]
+    fn a_server_is_named_by_its_url() {
+        for good in [
+            "redis://h",
+            "redis://:secret@h:1/2?prefix=shop",
+            "redis+unix:///run/redis.sock?db=1&prefix=a%20b",
+            "unix:///run/redis.sock",
+        ] {
+            assert!(from_url(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "redis:",
+            "redis://:secret@",
+            "redis://:secret@h/x",
+            "rediss://:secret@h",
+            "redis://:secret@h?prefix={}",
+        ] {
+            let error = from_url(bad).map(drop).expect_err(bad);
+            assert!(matches!(error, UrlError::Malformed { .. }), "{bad}: {error}");
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
+        let shown = format!("{:?}", from_url("redis://:secret@h?protocol=resp3&prefix=a%20b").expect("good"));
+        assert!(shown.contains("a b") && !shown.contains("secret"), "{shown}");
+    }
+
     #[cfg(feature = "nats")]
     #[test]
     fn a_server_is_named_by_its_address_and_a_password_is_not_shown() {
@@ -172,7 +205,9 @@ mod tests {
             let error = from_url(bad).map(drop).expect_err(bad);
             assert!(matches!(error, UrlError::Malformed { .. }), "{bad}");
             assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
-=======
+        }
+    }
+
     #[cfg(feature = "postgres")]
     #[test]
     fn a_server_is_named_by_its_address_and_no_password_is_told() {
@@ -186,7 +221,6 @@ mod tests {
             let error = from_url(bad).map(drop).expect_err(bad);
             assert!(matches!(error, UrlError::Malformed { .. }), "{error:?}");
             assert!(!error.to_string().contains("secret"), "{error}");
->>>>>>> wt-faults
         }
     }
 

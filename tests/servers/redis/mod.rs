@@ -1,5 +1,10 @@
 //! The log on a Redis server: the contract, and what only this server can do to it.
 
+mod kept;
+mod losing;
+mod node;
+mod refused;
+
 use std::sync::Arc;
 
 use redis::aio::MultiplexedConnection;

@@ -25,8 +25,8 @@ pub enum RedisFailure {
     /// The URL names no server.
     #[error("the URL of the Redis server cannot be used: {reason}")]
     Url {
-        /// What is wrong with it.
-        reason: String,
+        /// What it should be.
+        reason: &'static str,
     },
     /// The log's name cannot be one.
     #[error("\"{prefix}\" cannot be the prefix of a log: it is a name without braces, and not empty")]

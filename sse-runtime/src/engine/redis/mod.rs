@@ -197,7 +197,7 @@ impl Redis {
 
     async fn begin(&self, feed: Feed) -> Result<(Running, Log), RedisFailure> {
         let options = self.options.clone();
-        if options.prefix.is_empty() || options.prefix.contains(['{', '}']) {
+        if !start::is_prefix(&options.prefix) {
             return Err(RedisFailure::Prefix { prefix: options.prefix });
         }
         let client = start::client(&options.url)?;

@@ -11,6 +11,7 @@ use ::redis::aio::{MultiplexedConnection, PubSubSink, PubSubStream};
 use ::redis::{AsyncConnectionConfig, Client, RedisError, RedisResult, Value, cmd};
 use tokio::time::timeout;
 
+use super::Redis;
 use super::error::RedisFailure;
 use super::keys::FORMAT;
 use super::link::{Link, Shared};
@@ -27,15 +28,42 @@ pub(super) const CHANNELS: usize = 1000;
 /// A client of the server that a URL names. Nothing is connected.
 pub(super) fn client(url: &str) -> Result<Client, RedisFailure> {
     Client::open(url).map_err(|error| {
-        let reason = if error.to_string().contains("TLS") {
-            "for `rediss:`, this program has to be built with a TLS feature of the crate `redis`, such as `tokio-rustls-comp`"
-                .to_owned()
+        let said = error.to_string();
+        let reason = if said.contains("TLS") {
+            NO_TLS
+        } else if said.contains("database") {
+            "the path is a database's number, or missing: `redis://host:6379/0`"
+        } else if said.contains("protocol") {
+            "`protocol` is `resp2` or `resp3`"
         } else {
-            // It says nothing of the URL itself.
-            error.to_string().replace(" - InvalidClientConfig", "")
+            "it is like `redis://user:password@host:6379/0`, or `unix:///path/of/the/socket`"
         };
         RedisFailure::Url { reason }
     })
+}
+
+const NO_TLS: &str = "for `rediss:`, this program has to be built with a feature of the crate `redis` that brings TLS, such as `tokio-rustls-comp`";
+
+/// Whether a log can have this name.
+pub(super) fn is_prefix(prefix: &str) -> bool {
+    !prefix.is_empty() && !prefix.contains(['{', '}'])
+}
+
+impl Redis {
+    /// What a URL names that may have a `prefix` in its query.
+    pub(in crate::engine) fn from_url(url: &str) -> Result<Self, &'static str> {
+        if let Err(RedisFailure::Url { reason }) = client(url) {
+            return Err(reason);
+        }
+        let query = url.split_once('?').map_or("", |(_, query)| query);
+        let query = query.split_once('#').map_or(query, |(query, _)| query);
+        let mut prefixes = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "prefix");
+        match prefixes.next() {
+            None => Ok(Self::connect(url)),
+            Some((_, prefix)) if is_prefix(&prefix) => Ok(Self::connect(url).prefix(prefix)),
+            Some(_) => Err("a prefix is a name without braces, and not empty"),
+        }
+    }
 }
 
 /// The connections of a node, which has joined the log.

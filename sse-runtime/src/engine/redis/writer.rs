@@ -67,7 +67,7 @@ pub(super) struct Writer {
     under_way: FuturesUnordered<Sent>,
     /// The last number that was given to a group.
     numbered: u64,
-    /// The last group that was done.
+    /// The last group that was done on this connection. The server may have forgotten what was done before it.
     done: u64,
     link: Option<Arc<Link>>,
     /// Nothing is sent before everything is answered that is under way.
@@ -149,7 +149,7 @@ impl Writer {
         self.link = link;
         // What was under way may be done or not: nobody reads its answer any more.
         self.under_way = FuturesUnordered::new();
-        (self.holds, self.forgotten) = (false, false);
+        (self.holds, self.forgotten, self.done) = (false, false, 0);
         for group in &mut self.groups {
             group.on = None;
         }
