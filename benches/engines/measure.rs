@@ -15,31 +15,32 @@ pub(crate) struct Scale {
 }
 
 impl Scale {
-    pub(crate) const FULL: Self = Self { rounds: 7, time: Duration::from_millis(400) };
+    pub(crate) const FULL: Self = Self { rounds: 5, time: Duration::from_millis(300) };
     pub(crate) const QUICK: Self = Self { rounds: 3, time: Duration::from_millis(200) };
 }
 
 const FEW: usize = 64;
 const MANY: usize = 1024;
 
-/// What is measured, in a round of one side.
+/// What is done in turns.
 #[derive(Clone, Copy, Debug)]
-enum What {
-    OneByOne,
-    UnderWay(usize),
-    P50,
-    P99,
-    Followed,
+enum Work {
+    Publish(usize),
+    Reach,
+    Follow,
 }
 
-const ALL: [What; 6] =
-    [What::OneByOne, What::UnderWay(FEW), What::UnderWay(MANY), What::P50, What::P99, What::Followed];
+const WORKS: [Work; 5] =
+    [Work::Publish(1), Work::Publish(FEW), Work::Publish(MANY), Work::Reach, Work::Follow];
+/// The figures of it, in this order.
+const COLUMNS: [&str; 6] =
+    ["one by one, /s", "64, /s", "1024, /s", "reach p50, us", "p99, us", "followed, /s"];
 
 /// An engine and the library that it stands on, with events of one size.
 pub(crate) struct Comparison {
     engine: &'static str,
     size: usize,
-    /// Of each round, ours and by hand, in the order of [`ALL`].
+    /// Of each round, ours and by hand, in the order of [`COLUMNS`].
     rounds: Vec<[Vec<f64>; 2]>,
 }
 
@@ -53,14 +54,16 @@ pub(crate) async fn compare(
     let text = Bytes::from("x".repeat(size));
     let mut rounds = Vec::new();
     for round in 0..=scale.rounds {
-        // Who begins changes, too.
-        let both = if round % 2 == 0 {
-            let ours = measure(ours, &text, scale.time).await;
-            [ours, measure(raw, &text, scale.time).await]
-        } else {
-            let raw = measure(raw, &text, scale.time).await;
-            [measure(ours, &text, scale.time).await, raw]
-        };
+        let mut both = [Vec::new(), Vec::new()];
+        for work in WORKS {
+            // Who begins changes.
+            for side in [round % 2, (round + 1) % 2] {
+                both[side].extend(match side {
+                    0 => measure(ours, &text, work, scale.time).await,
+                    _ => measure(raw, &text, work, scale.time).await,
+                });
+            }
+        }
         // The first is to warm up.
         if round > 0 {
             rounds.push(both);
@@ -69,17 +72,17 @@ pub(crate) async fn compare(
     Comparison { engine, size, rounds }
 }
 
-/// One round of one side: events a second, or microseconds.
-async fn measure(side: &impl Side, text: &Bytes, time: Duration) -> Vec<f64> {
-    let mut figures = Vec::new();
-    for under_way in [1, FEW, MANY] {
-        let begun = Instant::now();
-        let published = side.publish_many(text.clone(), under_way, begun + time).await;
-        figures.push(published as f64 / begun.elapsed().as_secs_f64());
+/// Events a second, or microseconds.
+async fn measure(side: &impl Side, text: &Bytes, work: Work, time: Duration) -> Vec<f64> {
+    match work {
+        Work::Publish(under_way) => {
+            let begun = Instant::now();
+            let published = side.publish_many(text.clone(), under_way, begun + time).await;
+            vec![published as f64 / begun.elapsed().as_secs_f64()]
+        }
+        Work::Reach => reach(side, text, time).await.into(),
+        Work::Follow => vec![followed(side, text, time).await],
     }
-    figures.extend(reach(side, text, time).await);
-    figures.push(followed(side, text, time).await);
-    figures
 }
 
 /// In microseconds, for the half and for all but one of a hundred.
@@ -122,13 +125,7 @@ async fn followed(side: &impl Side, text: &Bytes, time: Duration) -> f64 {
 impl Comparison {
     pub(crate) fn table() -> Table {
         let mut head = vec!["engine, event".to_owned(), String::new()];
-        head.extend(ALL.map(|what| match what {
-            What::OneByOne => "one by one, /s".to_owned(),
-            What::UnderWay(tasks) => format!("{tasks}, /s"),
-            What::P50 => "reach p50, us".to_owned(),
-            What::P99 => "p99, us".to_owned(),
-            What::Followed => "followed, /s".to_owned(),
-        }));
+        head.extend(COLUMNS.map(str::to_owned));
         Table::new(head)
     }
 
@@ -136,7 +133,7 @@ impl Comparison {
         let name = format!("{}, {} B", self.engine, self.size);
         let medians = |of: &dyn Fn(&[Vec<f64>; 2], usize) -> f64| {
             let column = |at| median(self.rounds.iter().map(|round| of(round, at)).collect());
-            (0..ALL.len()).map(column).map(figure).collect::<Vec<_>>()
+            (0..COLUMNS.len()).map(column).map(figure).collect::<Vec<_>>()
         };
         let mut row = |name: &str, what: &str, figures: Vec<String>| {
             table.row([vec![name.to_owned(), what.to_owned()], figures].concat());

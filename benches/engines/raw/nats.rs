@@ -1,5 +1,6 @@
 //! async-nats: JetStream's `publish`, and the answer of the server for each; an ordered consumer follows.
 
+use async_nats::ConnectOptions;
 use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::consumer::push::{Ordered, OrderedConfig};
 use async_nats::jetstream::stream::{Config, Stream};
@@ -7,6 +8,7 @@ use async_nats::jetstream::{self, Context};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 
+use crate::server::{PASSWORD, USER};
 use crate::side::{Follower, Side};
 
 #[derive(Clone)]
@@ -18,8 +20,12 @@ pub(crate) struct Nats {
 
 impl Nats {
     pub(crate) async fn new(url: &str) -> Self {
-        let here = jetstream::new(async_nats::connect(url).await.expect("a server"));
-        let there = async_nats::connect(url).await.expect("a server");
+        let connect = async || {
+            // What stands in the URL is not taken from there.
+            let options = ConnectOptions::with_user_and_password(USER.to_owned(), PASSWORD.to_owned());
+            options.connect(url).await.expect("a server")
+        };
+        let (here, there) = (jetstream::new(connect().await), connect().await);
         let config = Config {
             name: "raw".to_owned(),
             subjects: vec!["raw.>".to_owned()],
