@@ -10,6 +10,7 @@ use std::sync::Arc;
 use redis::aio::MultiplexedConnection;
 use sse_runtime::engine::Redis;
 use sse_runtime::testing::engine_contract::{self, Subject};
+use sse_runtime::{Hub, Topic};
 
 use crate::server::{self, Server, Shared, fresh_name};
 
@@ -30,16 +31,18 @@ fn prefix(engine: &Redis) -> String {
 
 struct OnServer {
     server: Arc<server::Redis>,
+    url: String,
     events: u64,
 }
 
 impl OnServer {
     async fn keeping(events: u64) -> Self {
-        Self { server: SHARED.get().await, events }
+        let server = SHARED.get().await;
+        Self { url: server.url(), server, events }
     }
 
     fn engine(&self, prefix: &str) -> Redis {
-        Redis::connect(self.server.url()).prefix(prefix).topic_events(self.events)
+        Redis::connect(self.url.as_str()).prefix(prefix).topic_events(self.events)
     }
 }
 
@@ -61,7 +64,8 @@ impl Subject for OnServer {
     }
 
     async fn evict(&self, engine: &Redis, until: u64) -> bool {
-        let mut raw = raw(&self.server).await;
+        let client = redis::Client::open(self.url.as_str()).expect("a URL");
+        let mut raw = client.get_multiplexed_async_connection().await.expect("it answers");
         let topics = format!("{{{}}}:topics", prefix(engine));
         let streams: Vec<String> =
             redis::cmd("ZRANGE").arg(topics).arg(0).arg(-1).query_async(&mut raw).await.expect("a set");
@@ -92,4 +96,28 @@ async fn the_contract_is_kept_with_threads() {
 #[tokio::test]
 async fn the_contract_is_kept_by_a_log_that_keeps_little() {
     engine_contract::check(OnServer::keeping(20).await).await;
+}
+
+#[tokio::test]
+async fn the_contract_is_kept_by_a_login_of_its_own_and_the_newer_protocol() {
+    let mut subject = OnServer::keeping(2000).await;
+    let rules = ["reset", "on", ">own", "~{log*}:*", "&{log*}:*", "+@all", "-@admin", "-@dangerous", "+info"];
+    let mut login = redis::cmd("ACL");
+    login.arg("SETUSER").arg("own").arg(&rules);
+    login.exec_async(&mut raw(&subject.server).await).await.expect("a user");
+    subject.url = format!("redis://own:own@{}/1?protocol=resp3", subject.server.process().address());
+    engine_contract::check(subject).await;
+}
+
+#[tokio::test]
+async fn a_socket_of_this_machine_will_do() {
+    let server = server::Redis::with(&["--unixsocket", "socket"]).await;
+    let socket = server.process().folder().join("socket");
+    let url = format!("unix://{}?pass={}&prefix=a%20b", socket.display(), server::PASSWORD);
+    let hub = Hub::connect(&url).expect("a URL").start().await.expect("a server");
+    let topic: Topic = hub.topic("t");
+    topic.publish("1").await.expect("published");
+    let keys: Vec<String> =
+        redis::cmd("KEYS").arg("{a b}:t:*").query_async(&mut raw(&server).await).await.expect("keys");
+    assert_eq!(keys, ["{a b}:t:t"]);
 }

@@ -191,7 +191,7 @@ impl Delivery {
                         match meaning(&error) {
                             Meaning::NoScript => {
                                 let mut connection = joined.link.connection.clone();
-                                let loaded = script::load(&mut connection).await;
+                                let loaded = script::load(&mut connection, SILENCE).await;
                                 loaded.map_err(|error| self.shared.failure(&error))?;
                                 asked = self.ask(&mut marking, joined);
                                 if let Phase::Marking(token) = &mut self.opening.phase {

@@ -1,7 +1,8 @@
-//! What the parts of a node share: the connection on which commands go, and how to use it.
+//! What the parts of a node share: the connections on which commands go, and how to use them.
 //!
-//! Commands share one connection, messages have another; both are made, watched, and given up together, by the task that
-//! delivers. A part that cannot use the connection says so, and waits for the next one.
+//! Publishing has one connection, so that nothing waits behind large events; what is asked has another, and messages have a
+//! third. They are made, watched, and given up together, by the task that delivers. A part that cannot use its connection says
+//! so, and waits for the next one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,12 +18,14 @@ use super::error::{Meaning, RedisFailure, meaning};
 use super::keys::Keys;
 use super::script;
 
-/// A connection on which the node has joined the log.
+/// Connections with which the node has joined the log.
 pub(super) struct Link {
+    /// For what is asked.
     pub(super) connection: MultiplexedConnection,
+    pub(super) publishing: MultiplexedConnection,
     /// What the scripts are told, so that they do nothing if the log is another one by now.
     pub(super) generation: String,
-    /// Which connection it is: they are counted.
+    /// Which connections these are: they are counted.
     pub(super) serial: u64,
     /// With the connection before, the node has lost records that it knew of.
     pub(super) lost: bool,
@@ -93,7 +96,7 @@ impl Shared {
             };
             match meaning(&error) {
                 Meaning::NoScript => {
-                    if let Err(error) = script::load(&mut connection).await {
+                    if let Err(error) = script::load(&mut connection, self.options.connect_timeout).await {
                         done_with = Some(link.serial);
                         self.give_up(&link, self.failure(&error));
                     }

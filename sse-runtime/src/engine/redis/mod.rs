@@ -3,7 +3,7 @@
 //! ```text
 //! error      what can go wrong, and what an error means for the connection
 //! start      connecting: which log it is, where it stands
-//! link       the connection on which commands go, and how to use it
+//! link       the connections on which commands go, and how to use them
 //! keys       what is stored how
 //! script     what the server does in one step: join, publish, mark, read (*.lua)
 //! queue      publishers wait here
@@ -66,6 +66,57 @@ use super::{Answer, Engine, EngineError, Feed, Log, Page, Record};
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # What is kept
+///
+/// | limit | default |
+/// |---|---|
+/// | [`topic_events`](Self::topic_events), of each topic | 1000 |
+/// | [`age`](Self::age) | one day |
+/// | [`topics`](Self::topics) | 65,536 |
+///
+/// Set them alike in all processes of one log: each evicts by its own. Of the topics that are known it is known exactly what
+/// they have lost; of others, a client whose id is old may be told to begin anew though it has missed nothing. There is no
+/// limit of bytes but the server's `maxmemory`; its policy has to be `noeviction`, or the server throws parts of the log
+/// away by itself. An event takes some 150 bytes there beside its own.
+///
+/// # Speed
+///
+/// What waits is published together, by one script. So one event after the other is as fast as the way to the server and
+/// back, and many tasks that publish at once are faster by far; so is one that has many futures of `publish` under way.
+/// Each process subscribes once to each topic that somebody follows there.
+///
+/// # When something fails
+///
+/// Starting fails with a [`RedisFailure`], see [`EngineError::downcast_ref`]: if nobody answers, or the login is refused,
+/// for instance. Later, connections are made again, first at once, then about once a second. Meanwhile streams stay open,
+/// `publish` waits, for [`publish_timeout`](Self::publish_timeout) at most, and is done exactly once when the server is
+/// back; what others have published is read then, and delivered in its order. A server that hangs is noticed after three
+/// or four seconds.
+///
+/// What the server keeps over a crash is the server's to decide:
+///
+/// | its settings | what a crash of it loses |
+/// |---|---|
+/// | `appendonly yes`, `appendfsync always` | nothing that `publish` has answered for |
+/// | `appendonly yes` | the last second or two |
+/// | snapshots (`save`) | all since the last one |
+/// | neither | everything |
+/// | a replica takes over | what it had not been sent yet, as replicas are behind by a moment |
+///
+/// Where events are lost of which any process knows, that is noticed: the log goes on above all numbers that were given out,
+/// and clients to whom something may be missing get `sse-reset` with the reason `evicted`. Events that were being published at
+/// that moment may be there twice.
+///
+/// # The server
+///
+/// All keys and channels begin with `{sse}:`, or another [`prefix`](Self::prefix). A login of its own needs
+/// `~{sse}:* &{sse}:* +@all -@admin -@dangerous +info`. It is always the one server that the URL names: behind Sentinel,
+/// give a name that leads to the master. In a Cluster, the braces keep a log in one slot, and the server has to be the one
+/// that has it. [`Valkey`](https://valkey.io) is Redis to this engine.
+///
+/// `rediss:` needs a program that has the crate `redis` with one of its TLS features, as `tokio-rustls-comp`, beside this one.
+/// Needs Rust 1.88.
 #[must_use = "nothing is connected before a hub starts on it: `Hub::on(..).start().await`"]
 pub struct Redis {
     options: Options,
@@ -119,7 +170,8 @@ impl Redis {
         self
     }
 
-    /// How many events of each topic are kept. 1000 by default.
+    /// How many events of each topic are kept. 1000 by default; from there on, up to a hundred more may stay for a while,
+    /// which is faster.
     pub fn topic_events(mut self, events: u64) -> Self {
         self.options.limits.events = events;
         self

@@ -60,6 +60,8 @@ end
 redis.call('HSET', about, 'top', text(top > start and top or tonumber(log[2])))
 local scores, old = {}, tonumber(log[4]) or 0
 local answer = { text(group) }
+-- Where it matters little, whole nodes of the stream are evicted, which takes no time.
+local trim = tonumber(ARGV[6]) < 1000 and '=' or '~'
 for record = 1, #numbers do
     local number = numbers[record]
     if new[record] then

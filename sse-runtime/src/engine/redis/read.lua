@@ -14,7 +14,10 @@ if after < tonumber(log[2]) then
     return { 0 }
 end
 local last = redis.call('ZSCORE', topics, stream)
-if not last then
+if not last and redis.call('EXISTS', stream) == 1 then
+    -- The server has thrown away a part of the log.
+    return { 0 }
+elseif not last then
     return { after < tonumber(log[3]) and 0 or 1 }
 end
 if tonumber(last) <= after then

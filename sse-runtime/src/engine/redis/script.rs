@@ -1,9 +1,12 @@
 //! What the server does in one step, in Lua.
 
+use std::io;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{Cmd, RedisResult, Script as Source, cmd};
+use tokio::time::timeout;
 
 /// A script, which the server keeps under its hash.
 pub(super) struct Script {
@@ -35,9 +38,12 @@ impl Script {
 }
 
 /// Makes the scripts known to the server, which forgets them when it ends.
-pub(super) async fn load(connection: &mut MultiplexedConnection) -> RedisResult<()> {
-    for script in [&JOIN, &PUBLISH, &MARK, &READ] {
-        cmd("SCRIPT").arg("LOAD").arg(script.code).exec_async(connection).await?;
-    }
-    Ok(())
+pub(super) async fn load(connection: &mut MultiplexedConnection, limit: Duration) -> RedisResult<()> {
+    let loading = async {
+        for script in [&JOIN, &PUBLISH, &MARK, &READ] {
+            cmd("SCRIPT").arg("LOAD").arg(script.code).exec_async(connection).await?;
+        }
+        Ok(())
+    };
+    timeout(limit, loading).await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
 }

@@ -99,12 +99,16 @@ async fn connect(shared: &Shared, before: Option<(u64, u64)>, serial: u64) -> Re
         .set_connection_timeout(None)
         .set_response_timeout(None)
         .set_write_backpressure_boundary(256 << 10);
-    let client = &shared.client;
-    let mut connection =
-        client.get_multiplexed_async_connection_with_config(&config).await.map_err(failed)?;
+    let (client, limit) = (&shared.client, shared.options.connect_timeout);
+    let (mut connection, publishing, messages) = tokio::try_join!(
+        client.get_multiplexed_async_connection_with_config(&config),
+        client.get_multiplexed_async_connection_with_config(&config),
+        client.get_async_pubsub(),
+    )
+    .map_err(failed)?;
     let run = identify(&mut connection, address).await?;
     loop {
-        match script::load(&mut connection).await {
+        match script::load(&mut connection, limit).await {
             // It has just begun, and reads its data.
             Err(error) if error.code() == Some("LOADING") => {
                 tokio::time::sleep(Duration::from_millis(20)).await
@@ -114,9 +118,9 @@ async fn connect(shared: &Shared, before: Option<(u64, u64)>, serial: u64) -> Re
     }
     let (epoch, top, generation, lost) =
         enter(shared, &mut connection, before, &run).await.map_err(|error| refused(shared, &error))?;
-    let (mut sink, stream) = client.get_async_pubsub().await.map_err(failed)?.split();
+    let (mut sink, stream) = messages.split();
     sink.subscribe(shared.keys.marks.as_str()).await.map_err(failed)?;
-    let link = Arc::new(Link { connection, generation, serial, lost });
+    let link = Arc::new(Link { connection, publishing, generation, serial, lost });
     Ok(Joined { link, sink, stream, epoch, top, lost })
 }
 
@@ -161,7 +165,7 @@ fn refused(shared: &Shared, error: &RedisError) -> RedisFailure {
 /// What the server is: its version will do, and it is no replica. Answers with the name of its process.
 async fn identify(connection: &mut MultiplexedConnection, address: &str) -> Result<String, RedisFailure> {
     let mut said = String::new();
-    for section in ["server", "replication"] {
+    for section in ["server", "replication", "memory"] {
         let part: Value = cmd("INFO")
             .arg(section)
             .query_async(connection)
@@ -190,6 +194,12 @@ async fn identify(connection: &mut MultiplexedConnection, address: &str) -> Resu
     }
     if value("role") == Some("slave") {
         return Err(RedisFailure::ReadOnly { address });
+    }
+    if let Some(policy) = value("maxmemory_policy").filter(|policy| policy.starts_with("allkeys")) {
+        tracing::warn!(
+            %address, policy,
+            "the server throws away what it likes when its memory is full, parts of the log too: set `noeviction`"
+        );
     }
     Ok(run.to_owned())
 }

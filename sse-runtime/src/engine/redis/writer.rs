@@ -15,12 +15,13 @@
 use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::redis::{Cmd, RedisResult, Value};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use super::error::{Meaning, RedisFailure, meaning};
 use super::link::{Link, Shared};
@@ -35,8 +36,11 @@ const BYTES: usize = 256 << 10;
 const UNDER_WAY: usize = 4;
 /// While groups are under way, another one is sent only if it is worth it.
 const WORTH: usize = 32;
-/// The answers of so many groups are remembered.
+/// The answers of so many groups are remembered, and for how long.
 const SLOTS: usize = 16;
+const REMEMBERED: Duration = Duration::from_secs(600);
+/// How long a group may be without an answer before the connection is given up.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// The numbers of a group, and what it was.
 type Sent = Pin<Box<dyn Future<Output = (u64, u64, RedisResult<Value>)> + Send>>;
@@ -46,6 +50,8 @@ struct Group {
     jobs: Vec<Job>,
     /// It is under way on this connection.
     on: Option<u64>,
+    /// Since when.
+    since: Instant,
     /// It was sent, and no answer says that it was not done.
     maybe: bool,
 }
@@ -99,6 +105,8 @@ impl Writer {
         let mut ends = None;
         loop {
             let last = ends.unwrap_or_else(Instant::now);
+            let oldest = self.groups.front().filter(|group| group.on.is_some()).map(|group| group.since);
+            let late = oldest.map(|since| since + SILENCE);
             tokio::select! {
                 job = self.jobs.recv(), if ends.is_none() => match job {
                     Some(job) => self.gather(job).await,
@@ -112,7 +120,11 @@ impl Writer {
                     }
                     Err(_) => return,
                 },
-                () = tokio::time::sleep_until(last), if ends.is_some() => return,
+                () = sleep_until(late.unwrap_or(last)), if late.is_some() && self.link.is_some() => {
+                    let failure = self.shared.late(SILENCE);
+                    self.give_up(failure);
+                }
+                () = sleep_until(last), if ends.is_some() => return,
             }
             self.send().await;
             if ends.is_some() && self.waiting.is_empty() && self.groups.is_empty() {
@@ -176,7 +188,8 @@ impl Writer {
                 return;
             }
             if self.forgotten {
-                if let Err(error) = script::load(&mut link.connection.clone()).await {
+                let limit = self.shared.options.connect_timeout;
+                if let Err(error) = script::load(&mut link.publishing.clone(), limit).await {
                     self.shared.give_up(&link, self.shared.failure(&error));
                     return;
                 }
@@ -187,7 +200,7 @@ impl Writer {
         for at in 0..self.groups.len() {
             let Some(group) = self.groups.get_mut(at) else { break };
             if group.on.is_none() {
-                (group.on, group.maybe) = (Some(link.serial), true);
+                (group.on, group.maybe, group.since) = (Some(link.serial), true, Instant::now());
                 let call = call(&self.shared, &link, group, before);
                 self.under_way.push(sent(&link, group.number, call));
             }
@@ -196,7 +209,8 @@ impl Writer {
         while self.groups.len() < UNDER_WAY && self.is_worth_it() {
             let Some(jobs) = self.next_jobs() else { continue };
             self.numbered += 1;
-            let group = Group { number: self.numbered, jobs, on: Some(link.serial), maybe: true };
+            let (number, on) = (self.numbered, Some(link.serial));
+            let group = Group { number, jobs, on, since: Instant::now(), maybe: true };
             let call = call(&self.shared, &link, &group, before);
             self.under_way.push(sent(&link, group.number, call));
             before = group.number;
@@ -294,7 +308,7 @@ impl Writer {
 }
 
 fn sent(link: &Link, number: u64, call: Cmd) -> Sent {
-    let (mut connection, serial) = (link.connection.clone(), link.serial);
+    let (mut connection, serial) = (link.publishing.clone(), link.serial);
     Box::pin(async move { (number, serial, connection.send_packed_command(&call).await) })
 }
 
@@ -317,7 +331,7 @@ fn call(shared: &Shared, link: &Link, group: &Group, before: u64) -> Cmd {
     let mut call = PUBLISH.call(3 + streams.len() + once.len());
     call.arg(&keys.about).arg(&keys.topics).arg(&keys.node).arg(&streams).arg(&once);
     call.arg(link.generation.as_str()).arg(group.number).arg(before).arg(SLOTS);
-    call.arg(milliseconds(shared.options.publish_timeout * 16))
+    call.arg(milliseconds(REMEMBERED.max(shared.options.publish_timeout.saturating_mul(2))))
         .arg(limits.events.max(1))
         .arg(limits.topics.max(1));
     call.arg(milliseconds(limits.dedupe)).arg(streams.len());
