@@ -99,6 +99,7 @@
 //! | `http2` | no | HTTP/2 without TLS in [`serve`] |
 //! | `metrics` | no | numbers about streams and hubs, for Prometheus and others: see [`guide::observability`] |
 //! | `openapi` | no | `api!` and `Api`: OpenAPI documents of routes (Rust 1.88) |
+//! | `postgres` | no | `engine::Postgres`, a log in PostgreSQL that many processes share |
 //! | `redb` | no | `engine::Redb`, a log on a file: history that survives the process (Rust 1.90) |
 //! | `testing` | no | the module `testing`, with a test client |
 

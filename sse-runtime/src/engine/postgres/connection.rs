@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_util::{Stream, StreamExt as _, stream};
 use tokio::time::{Instant, timeout};
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::{Host, LoadBalanceHosts, SslMode};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::types::ToSql;
@@ -52,7 +52,8 @@ where
 
 /// Where the server is, and how to get there.
 pub(super) struct Connector {
-    config: Config,
+    /// One for each host: one that hangs is not to keep all the time to itself.
+    hosts: Vec<Config>,
     dial: Dial,
     pub(super) address: String,
     schema: String,
@@ -78,16 +79,11 @@ impl Connector {
         if config.get_application_name().is_none() {
             config.application_name("sse-runtime");
         }
-        let hosts =
-            u32::try_from(config.get_hosts().len().max(config.get_hostaddrs().len())).unwrap_or(u32::MAX);
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(options.connect_timeout / hosts.max(1));
-        }
         if config.get_tcp_user_timeout().is_none() {
             config.tcp_user_timeout(options.connect_timeout);
         }
         Ok(Self {
-            config,
+            hosts: one_each(&config),
             dial: Arc::clone(&options.dial),
             address,
             schema: options.schema.clone(),
@@ -96,38 +92,45 @@ impl Connector {
         })
     }
 
-    /// A connection. `heard` is called with what is said on channels that it listens to.
+    /// A connection, to the first host that gives one. `heard` is called with what is said on channels that it listens to.
     pub(super) async fn connect(
         &self,
-        heard: impl Fn(&str) + Send + 'static,
+        heard: impl Fn(&str) + Clone + Send + 'static,
     ) -> Result<Session, PostgresError> {
-        let connecting = async {
-            let (client, messages) = self.dialled().await?;
-            let ended = CancellationToken::new();
-            let driver = tokio::spawn(drive(messages, heard, ended.clone().drop_guard()));
-            let session = Session { client, ended, _driver: AbortOnDropHandle::new(driver) };
-            session.client.batch_execute(&self.setup).await?;
-            Ok(session)
-        };
-        match timeout(self.timeout, connecting).await {
-            Ok(connected) => connected.map_err(|failure| self.error(&failure)),
-            Err(_) => Err(PostgresError::Unreachable {
-                address: self.address.clone(),
-                reason: format!("no answer within {:?}", self.timeout),
-            }),
+        let limit = self.timeout / u32::try_from(self.hosts.len()).unwrap_or(u32::MAX).max(1);
+        let mut last = PostgresError::Closed;
+        for host in &self.hosts {
+            last = match timeout(limit, self.connect_to(host, heard.clone())).await {
+                Ok(Ok(session)) => return Ok(session),
+                Ok(Err(failure)) => self.error(&failure),
+                Err(_) => PostgresError::Unreachable {
+                    address: self.address.clone(),
+                    reason: format!("no answer within {limit:?}"),
+                },
+            };
         }
+        Err(last)
     }
 
-    /// A server that is just starting says so, and is asked again.
-    async fn dialled(&self) -> Result<(Client, Messages), Failure> {
-        loop {
-            match (self.dial)(self.config.clone()).await {
+    async fn connect_to(
+        &self,
+        host: &Config,
+        heard: impl Fn(&str) + Send + 'static,
+    ) -> Result<Session, Failure> {
+        let (client, messages) = loop {
+            match (self.dial)(host.clone()).await {
+                // It is just starting.
                 Err(failure) if failure.code() == Some(&SqlState::CANNOT_CONNECT_NOW) => {
                     tokio::time::sleep(STARTING.mul_f64(0.5 + fastrand::f64())).await;
                 }
-                outcome => return outcome,
+                dialled => break dialled?,
             }
-        }
+        };
+        let ended = CancellationToken::new();
+        let driver = tokio::spawn(drive(messages, heard, ended.clone().drop_guard()));
+        let session = Session { client, ended, _driver: AbortOnDropHandle::new(driver) };
+        session.client.batch_execute(&self.setup).await?;
+        Ok(session)
     }
 
     pub(super) fn error(&self, failure: &Failure) -> PostgresError {
@@ -145,6 +148,49 @@ fn setup(options: &Options) -> String {
     let lock = (limit / 2).max(1);
     let _ = write!(sql, "SET statement_timeout = {limit}; SET lock_timeout = {lock}; ");
     sql
+}
+
+/// The same for each of its hosts alone.
+fn one_each(config: &Config) -> Vec<Config> {
+    let (hosts, addresses, ports) = (config.get_hosts(), config.get_hostaddrs(), config.get_ports());
+    let count = hosts.len().max(addresses.len());
+    // What cannot be taken apart says what is wrong with it when it is used.
+    let fits = |given: usize| given == 0 || given == count;
+    if count < 2 || !fits(hosts.len()) || !fits(addresses.len()) || ports.len() > 1 && ports.len() != count {
+        return vec![config.clone()];
+    }
+    let one = |n: usize| {
+        let mut one = Config::new();
+        match hosts.get(n) {
+            Some(Host::Tcp(host)) => drop(one.host(host)),
+            #[cfg(unix)]
+            Some(Host::Unix(path)) => drop(one.host_path(path)),
+            None => {}
+        }
+        addresses.get(n).map(|address| one.hostaddr(*address));
+        ports.get(n).or(ports.first()).map(|port| one.port(*port));
+        config.get_user().map(|user| one.user(user));
+        config.get_password().map(|password| one.password(password));
+        config.get_dbname().map(|name| one.dbname(name));
+        config.get_options().map(|options| one.options(options));
+        config.get_application_name().map(|name| one.application_name(name));
+        config.get_connect_timeout().map(|timeout| one.connect_timeout(*timeout));
+        config.get_tcp_user_timeout().map(|timeout| one.tcp_user_timeout(*timeout));
+        config.get_keepalives_interval().map(|interval| one.keepalives_interval(interval));
+        config.get_keepalives_retries().map(|retries| one.keepalives_retries(retries));
+        one.keepalives(config.get_keepalives())
+            .keepalives_idle(config.get_keepalives_idle())
+            .ssl_mode(config.get_ssl_mode())
+            .ssl_negotiation(config.get_ssl_negotiation())
+            .channel_binding(config.get_channel_binding())
+            .target_session_attrs(config.get_target_session_attrs());
+        one
+    };
+    let mut all: Vec<Config> = (0..count).map(one).collect();
+    if config.get_load_balance_hosts() == LoadBalanceHosts::Random {
+        fastrand::shuffle(&mut all);
+    }
+    all
 }
 
 /// Hosts and ports, for errors.
@@ -263,5 +309,53 @@ impl Pauses {
         }
         self.next = (self.next * 2).clamp(Duration::from_millis(50), LONGEST);
         self.begun = Instant::now();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_taken_apart() {
+        let config: Config =
+            "postgres://u:secret@a:1,b:2/d?target_session_attrs=read-write&keepalives_idle=7"
+                .parse()
+                .unwrap();
+        let hosts = one_each(&config);
+        assert_eq!(hosts.iter().map(address).collect::<Vec<_>>(), ["a:1", "b:2"]);
+        assert_eq!(address(&config), "a:1, b:2");
+        // All the rest is the same.
+        let with = |name: &str, port| {
+            let mut config = Config::new();
+            config.host(name).port(port).user("u").password("secret").dbname("d");
+            config.target_session_attrs(tokio_postgres::config::TargetSessionAttrs::ReadWrite);
+            config.keepalives_idle(Duration::from_secs(7));
+            config
+        };
+        assert_eq!(hosts, [with("a", 1), with("b", 2)]);
+        let one: Config = "host=a,b port=3 user=u".parse().unwrap();
+        assert_eq!(one_each(&one).iter().map(address).collect::<Vec<_>>(), ["a:3", "b:3"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_attempt_is_made_at_once_and_then_one_a_second_at_least() {
+        let mut pauses = Pauses::new();
+        let begun = Instant::now();
+        pauses.pause().await;
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+        let mut longest = Duration::ZERO;
+        for _ in 0..100 {
+            let before = Instant::now();
+            pauses.pause().await;
+            longest = longest.max(before.elapsed());
+        }
+        assert!(longest <= LONGEST + Duration::from_millis(1), "{longest:?}");
+        assert!(longest > LONGEST / 2, "{longest:?}");
+        // An attempt of as long has been the pause.
+        tokio::time::advance(LONGEST).await;
+        let before = Instant::now();
+        pauses.pause().await;
+        assert_eq!(before.elapsed(), Duration::ZERO);
     }
 }

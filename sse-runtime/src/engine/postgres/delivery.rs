@@ -67,7 +67,7 @@ impl ToDelivery {
     }
 
     pub(super) fn look(&self) {
-        self.signs.look.notify_one();
+        self.signs.announce(u64::MAX);
     }
 }
 
@@ -75,8 +75,20 @@ impl ToDelivery {
 #[derive(Default)]
 struct Signs {
     look: Notify,
-    /// The highest number that another node has announced.
+    /// The highest number that was announced, and not looked at.
     announced: AtomicU64,
+}
+
+impl Signs {
+    fn announce(&self, top: u64) {
+        self.announced.fetch_max(top, Ordering::Relaxed);
+        self.look.notify_one();
+    }
+
+    /// Whether something above this number was announced.
+    fn are_above(&self, position: u64) -> bool {
+        self.announced.swap(0, Ordering::Relaxed) > position
+    }
 }
 
 pub(super) struct Delivery {
@@ -172,7 +184,7 @@ impl Delivery {
                     None => return PostgresError::Closed,
                 },
                 Some(parcel) = self.parcels.recv() => !self.take(&parcel),
-                () = signs.look.notified() => true,
+                () = signs.look.notified() => signs.are_above(self.position),
                 () = listening.session.ended() => {
                     return self.shared.unreachable("the connection was closed");
                 }
@@ -224,6 +236,8 @@ impl Delivery {
             let listed: Option<Vec<i64>> =
                 (self.open.len() <= LISTED).then(|| self.open.values().copied().collect());
             let limit = shared.options.read_timeout;
+            // From before: what is appended meanwhile is not in the answer.
+            let known = shared.known().max(self.position);
             let given: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
                 [&shared.epoch(), &number(self.position), &listed];
             let rows = match listening.session.query(&listening.fetch, &given, limit).await {
@@ -231,7 +245,7 @@ impl Delivery {
                 rows => rows.map_err(|trouble| trouble.error(&shared.connector))?,
             };
             match rows.first().map(|row| [0, 1].map(|column| seq(row, column))) {
-                Some([top, gone]) if top >= shared.known().max(self.position) => {
+                Some([top, gone]) if top >= known => {
                     if self.page(&rows, top, gone) {
                         return Ok(());
                     }
@@ -312,8 +326,7 @@ async fn listen(shared: &Shared, signs: &Arc<Signs>) -> Result<(Session, Log), P
         let Some((from, top)) = said.split_once(' ') else { return };
         // What this node has appended comes by itself.
         if from.parse() != Ok(node) {
-            heard.announced.fetch_max(top.parse().unwrap_or(u64::MAX), Ordering::Relaxed);
-            heard.look.notify_one();
+            heard.announce(top.parse().unwrap_or(u64::MAX));
         }
     });
     let session = session.await?;
@@ -340,7 +353,7 @@ async fn prepared(shared: &Shared, session: Session) -> Result<Listening, Postgr
                 FROM ( \
                     SELECT * FROM {{schema}}.events WHERE seq > $2 AND ($3::bigint[] IS NULL OR hash = ANY ($3)) \
                     ORDER BY seq LIMIT {RECORDS} \
-                ) some \
+                ) page \
             ) summed WHERE before < {BYTES} \
         ) e ON true WHERE l.epoch = $1 ORDER BY e.seq"
     );

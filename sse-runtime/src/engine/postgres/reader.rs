@@ -149,7 +149,7 @@ impl Reading {
                     FROM ( \
                         SELECT * FROM {{schema}}.events WHERE hash = $2 AND topic = $3 AND seq > $4 AND seq <= $5 \
                         ORDER BY seq LIMIT {RECORDS} \
-                    ) some \
+                    ) page \
                 ) summed WHERE before < {BYTES} \
             ) e ON true WHERE l.epoch = $1 ORDER BY e.seq"
         );

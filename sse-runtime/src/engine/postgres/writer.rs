@@ -11,6 +11,10 @@
 //!
 //! A group is tried for as long as one of its publishers waits. All that happens while the log's row is locked is one
 //! function over there, and its parameters have arrived before it begins, so a node that freezes holds no lock.
+//!
+//! The `NOTIFY` is one for each group, in its transaction. It takes a lock of the whole server until the commit is done, which
+//! makes many notifiers wait for each other; but groups wait for each other already, for the log's row. Measured with four nodes
+//! and groups of 64, it makes no difference, and one that follows the commit could be lost with its connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,25 +81,33 @@ impl Writer {
                 },
             };
             let Some(first) = first else { return };
-            let group = self.gather(first, &mut waiting);
+            let group = self.gather(first, &mut waiting).await;
             self.publish(group).await;
         }
     }
 
-    /// What else waits, up to a group.
-    fn gather(&mut self, first: Job, next: &mut Option<Job>) -> Vec<Job> {
+    /// A burst wakes this task with its first record: as long as more come in, it lets them, up to a group.
+    async fn gather(&mut self, first: Job, next: &mut Option<Job>) -> Vec<Job> {
         let mut bytes = first.entry.bytes();
         let mut group = vec![first];
-        while group.len() < GROUP {
-            let Ok(job) = self.jobs.try_recv() else { break };
-            bytes += job.entry.bytes();
-            if bytes > BYTES {
-                *next = Some(job);
-                break;
+        loop {
+            tokio::task::yield_now().await;
+            let before = group.len();
+            while let Ok(job) = self.jobs.try_recv() {
+                bytes += job.entry.bytes();
+                if bytes > BYTES {
+                    *next = Some(job);
+                    return group;
+                }
+                group.push(job);
+                if group.len() == GROUP {
+                    return group;
+                }
             }
-            group.push(job);
+            if group.len() == before {
+                return group;
+            }
         }
-        group
     }
 
     async fn publish(&mut self, mut group: Vec<Job>) {
