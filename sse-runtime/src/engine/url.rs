@@ -6,11 +6,10 @@
 use super::{Engine, Memory};
 
 /// Every scheme, and the feature that brings it.
-const SCHEMES: [(&str, Option<&str>); 9] = [
+const SCHEMES: [(&str, Option<&str>); 8] = [
     ("memory", None),
     ("redb", Some("redb")),
     ("nats", Some("nats")),
-    ("tls", Some("nats")),
     ("postgres", Some("postgres")),
     ("redis", Some("redis")),
     ("rediss", Some("redis")),
@@ -112,6 +111,8 @@ pub fn from_url(url: &str) -> Result<Box<dyn Engine>, UrlError> {
                 Err(reason) => Err(malformed(reason)),
             }
         }
+        #[cfg(not(feature = "nats"))]
+        "tls" => Err(UrlError::MissingFeature { scheme: scheme.to_owned(), feature: "nats" }),
         #[cfg(feature = "postgres")]
         "postgres" | "postgresql" if super::Postgres::is_address(url) => {
             Ok(Box::new(super::Postgres::connect(url)))

@@ -15,7 +15,7 @@ impl ByHand {
     }
 
     /// Asks JetStream for something; the answer, which may be an error.
-    pub(crate) async fn try_ask(&self, what: &str, with: Value) -> Value {
+    async fn try_ask(&self, what: &str, with: Value) -> Value {
         let answer =
             self.0.request(format!("$JS.API.{what}"), with.to_string().into()).await.expect("an answer");
         serde_json::from_slice(&answer.payload).expect("JSON")
@@ -30,5 +30,10 @@ impl ByHand {
     /// Makes a stream forget what is up to a sequence.
     pub(crate) async fn purge(&self, stream: &str, until: u64) {
         self.ask(&format!("STREAM.PURGE.{stream}"), json!({ "seq": until + 1 })).await;
+    }
+
+    /// Publishes something that is no event.
+    pub(crate) async fn publish(&self, subject: &str) {
+        self.0.request(subject.to_owned(), "by hand".into()).await.expect("an answer");
     }
 }

@@ -2,3 +2,18 @@
 
 mod by_hand;
 mod contract;
+mod limits;
+mod lost;
+mod refused;
+
+use std::time::Duration;
+
+/// Looks again and again, for as long as a test may take.
+async fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let holding = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    sse_tests::within_limit(what, holding).await;
+}
