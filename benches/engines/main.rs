@@ -9,8 +9,8 @@
 //!
 //! | | what is measured |
 //! |---|---|
-//! | one by one | one task, which waits for each answer |
-//! | 64, 1024 | so many tasks, or by hand so many events under way |
+//! | one by one | one task, which waits for each answer; somebody follows at another hub |
+//! | 64, 1024 | the same with so many tasks, or by hand so many events under way |
 //! | reach, p50 and p99 | from the call of `publish` to a follower at another hub, one event at a time |
 //! | followed | 1024 under way, until the last has reached a follower at another hub |
 //!

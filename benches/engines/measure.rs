@@ -76,9 +76,17 @@ pub(crate) async fn compare(
 async fn measure(side: &impl Side, text: &Bytes, work: Work, time: Duration) -> Vec<f64> {
     match work {
         Work::Publish(under_way) => {
+            let mut follower = side.follow().await;
+            let following = tokio::spawn(async move {
+                loop {
+                    follower.next().await;
+                }
+            });
             let begun = Instant::now();
             let published = side.publish_many(text.clone(), under_way, begun + time).await;
-            vec![published as f64 / begun.elapsed().as_secs_f64()]
+            let rate = published as f64 / begun.elapsed().as_secs_f64();
+            following.abort();
+            vec![rate]
         }
         Work::Reach => reach(side, text, time).await.into(),
         Work::Follow => vec![followed(side, text, time).await],
