@@ -49,16 +49,16 @@ async fn main() {
         if arguments.iter().any(|argument| argument == "--quick") { Scale::QUICK } else { Scale::FULL };
     let wanted: Vec<&str> =
         ENGINES.into_iter().filter(|engine| arguments.iter().any(|a| a == engine)).collect();
-    let mut table = Comparison::table();
+    println!("Medians of {} rounds; the ratio is that of the median round", scale.rounds);
     for engine in ENGINES {
         if wanted.is_empty() || wanted.contains(&engine) {
             for size in [100, 1024] {
-                eprintln!("{engine}, {size} B");
+                let mut table = Comparison::table();
                 run(engine, size, scale).await.rows(&mut table);
+                println!("\n{table}");
             }
         }
     }
-    println!("\nMedians of {} rounds; the ratio is that of the median round\n\n{table}", scale.rounds);
 }
 
 /// Each on a log of its own.

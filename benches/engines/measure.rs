@@ -19,6 +19,8 @@ impl Scale {
     pub(crate) const QUICK: Self = Self { rounds: 3, time: Duration::from_millis(200) };
 }
 
+/// After so long without an event, nothing is under way any more.
+const SILENCE: Duration = Duration::from_millis(500);
 const FEW: usize = 64;
 const MANY: usize = 1024;
 
@@ -97,7 +99,7 @@ async fn measure(side: &impl Side, text: &Bytes, work: Work, time: Duration) -> 
 async fn reach(side: &impl Side, text: &Bytes, time: Duration) -> [f64; 2] {
     let mut follower = side.follow().await;
     // What is under way from before.
-    while tokio::time::timeout(Duration::from_millis(100), follower.next()).await.is_ok() {}
+    while tokio::time::timeout(SILENCE, follower.next()).await.is_ok() {}
     let (mut took, begun) = (Vec::new(), Instant::now());
     while begun.elapsed() < time {
         let published = Instant::now();
@@ -115,7 +117,7 @@ async fn reach(side: &impl Side, text: &Bytes, time: Duration) -> [f64; 2] {
 /// How many a second arrive at a follower, of all that are published meanwhile.
 async fn followed(side: &impl Side, text: &Bytes, time: Duration) -> f64 {
     let mut follower = side.follow().await;
-    while tokio::time::timeout(Duration::from_millis(100), follower.next()).await.is_ok() {}
+    while tokio::time::timeout(SILENCE, follower.next()).await.is_ok() {}
     let begun = Instant::now();
     let (side, text) = (side.clone(), text.clone());
     let publishing = tokio::spawn(async move { side.publish_many(text, MANY, begun + time).await });
