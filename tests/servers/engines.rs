@@ -12,6 +12,7 @@ pub(crate) struct OnNats;
 
 impl OnServer for OnNats {
     type Server = server::Nats;
+    /// The server's own limit, by default.
     const TOO_LARGE: usize = 1 << 20;
 
     fn engine(log: &Log) -> Box<dyn Engine> {

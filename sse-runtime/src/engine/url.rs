@@ -14,7 +14,6 @@ const SCHEMES: [(&str, Option<&str>); 8] = [
     ("rediss", Some("redis")),
     ("redis+unix", Some("redis")),
     ("unix", Some("redis")),
-    ("postgres", Some("postgres")),
 ];
 
 /// Why a text names no engine.
@@ -58,11 +57,11 @@ pub enum UrlError {
 /// | text | engine |
 /// |---|---|
 /// | `memory:` | [`Memory`] |
-/// | `nats://host:4222`, `tls://user:password@a,tls://b` | `Nats` on this server or this cluster, with the feature `nats` |
 /// | `redb:events.redb`, `redb:/var/lib/app/events.redb` | `Redb` on this file, with the feature `redb` |
+/// | `nats://host:4222`, `tls://user:password@a,tls://b` | `Nats` on this server or this cluster, with the feature `nats` |
+/// | `postgres://user@host/database`, or `postgresql:` | `Postgres` on this database, with the feature `postgres` |
 /// | `redis://user:password@host:6379/0`, `rediss://..` | `Redis` on this server, with the feature `redis` |
 /// | `unix:///run/redis.sock`, `redis+unix:///run/redis.sock` | the same, over a socket of this machine |
-/// | `postgres://user@host/database`, or `postgresql:` | `Postgres` on this database, with the feature `postgres` |
 ///
 /// `?prefix=shop` at the end of one of `Redis` names the log, of several on one server.
 ///
@@ -95,6 +94,12 @@ pub fn from_url(url: &str) -> Result<Box<dyn Engine>, UrlError> {
             }
             path => Ok(Box::new(super::Redb::open(path))),
         },
+        #[cfg(feature = "redis")]
+        "redis" | "rediss" | "redis+unix" | "unix" => match super::Redis::from_url(url) {
+            Ok(engine) => Ok(Box::new(engine)),
+            // Without what stands there: it may be a password.
+            Err(reason) => Err(UrlError::Malformed { url: format!("{scheme}:.."), reason }),
+        },
         #[cfg(feature = "nats")]
         "nats" | "tls" => {
             // Without the rest, which may have a password.
@@ -119,12 +124,6 @@ pub fn from_url(url: &str) -> Result<Box<dyn Engine>, UrlError> {
         }),
         #[cfg(not(feature = "postgres"))]
         "postgresql" => Err(UrlError::MissingFeature { scheme: scheme.to_owned(), feature: "postgres" }),
-        #[cfg(feature = "redis")]
-        "redis" | "rediss" | "redis+unix" | "unix" => match super::Redis::from_url(url) {
-            Ok(engine) => Ok(Box::new(engine)),
-            // Without what stands there: it may be a password.
-            Err(reason) => Err(UrlError::Malformed { url: format!("{scheme}:.."), reason }),
-        },
         _ => Err(match SCHEMES.iter().find(|(known, _)| *known == scheme) {
             Some(&(_, Some(feature))) => UrlError::MissingFeature { scheme: scheme.to_owned(), feature },
             _ => UrlError::UnknownScheme { scheme: scheme.to_owned() },
@@ -170,35 +169,6 @@ mod tests {
         }
     }
 
-    #[cfg(feature = "nats")]
-    #[test]
-    fn a_server_is_named_by_its_address_and_a_password_is_not_shown() {
-        for good in ["nats://localhost", "tls://u:p@a:4222,tls://b"] {
-            assert!(from_url(good).is_ok(), "{good}");
-        }
-        for bad in ["nats:", "nats://", "nats:localhost", "nats://u:secret@h:port", "nats://h,http://h"] {
-            let error = from_url(bad).map(drop).expect_err(bad);
-            assert!(matches!(error, UrlError::Malformed { .. }), "{bad}");
-            assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
-        }
-    }
-
-    #[cfg(feature = "postgres")]
-    #[test]
-    fn a_database_is_named_by_its_address_and_no_password_is_told() {
-        for good in [
-            "postgres://user@host/database",
-            "postgresql://u:p%40ss@a:1,b:2/d?target_session_attrs=read-write",
-        ] {
-            assert!(from_url(good).is_ok(), "{good}");
-        }
-        for bad in ["postgres://u:secret@host:port/d", "postgresql://u:secret@host/d?nonsense=1"] {
-            let error = from_url(bad).map(drop).expect_err(bad);
-            assert!(matches!(error, UrlError::Malformed { .. }), "{error:?}");
-            assert!(!error.to_string().contains("secret"), "{error}");
-        }
-    }
-
     #[cfg(feature = "redis")]
     #[test]
     fn a_server_is_named_by_its_url() {
@@ -223,6 +193,35 @@ mod tests {
         }
         let shown = format!("{:?}", from_url("redis://:secret@h?protocol=resp3&prefix=a%20b").expect("good"));
         assert!(shown.contains("a b") && !shown.contains("secret"), "{shown}");
+    }
+
+    #[cfg(feature = "nats")]
+    #[test]
+    fn a_server_is_named_by_its_address_and_a_password_is_not_shown() {
+        for good in ["nats://localhost", "tls://u:p@a:4222,tls://b"] {
+            assert!(from_url(good).is_ok(), "{good}");
+        }
+        for bad in ["nats:", "nats://", "nats:localhost", "nats://u:secret@h:port", "nats://h,http://h"] {
+            let error = from_url(bad).map(drop).expect_err(bad);
+            assert!(matches!(error, UrlError::Malformed { .. }), "{bad}");
+            assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
+        }
+    }
+
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn a_server_is_named_by_its_address_and_no_password_is_told() {
+        for good in [
+            "postgres://user@host/database",
+            "postgresql://u:p%40ss@a:1,b:2/d?target_session_attrs=read-write",
+        ] {
+            assert!(from_url(good).is_ok(), "{good}");
+        }
+        for bad in ["postgres://u:secret@host:port/d", "postgresql://u:secret@host/d?nonsense=1"] {
+            let error = from_url(bad).map(drop).expect_err(bad);
+            assert!(matches!(error, UrlError::Malformed { .. }), "{error:?}");
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
     }
 
     #[cfg(not(feature = "redb"))]

@@ -1,0 +1,160 @@
+//! Both sides in turns, and what is made of the figures.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::side::{Follower as _, Side};
+use crate::table::{Table, figure};
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scale {
+    pub(crate) rounds: usize,
+    time: Duration,
+}
+
+impl Scale {
+    pub(crate) const FULL: Self = Self { rounds: 5, time: Duration::from_millis(300) };
+    pub(crate) const QUICK: Self = Self { rounds: 3, time: Duration::from_millis(200) };
+}
+
+/// After so long without an event, nothing is under way any more.
+const SILENCE: Duration = Duration::from_millis(500);
+const FEW: usize = 64;
+const MANY: usize = 1024;
+
+/// What is done in turns.
+#[derive(Clone, Copy, Debug)]
+enum Work {
+    Publish(usize),
+    Reach,
+    Follow,
+}
+
+const WORKS: [Work; 5] =
+    [Work::Publish(1), Work::Publish(FEW), Work::Publish(MANY), Work::Reach, Work::Follow];
+/// The figures of it, in this order.
+const COLUMNS: [&str; 6] =
+    ["one by one, /s", "64, /s", "1024, /s", "reach p50, us", "p99, us", "followed, /s"];
+
+/// An engine and the library that it stands on, with events of one size.
+pub(crate) struct Comparison {
+    engine: &'static str,
+    size: usize,
+    /// Of each round, ours and by hand, in the order of [`COLUMNS`].
+    rounds: Vec<[Vec<f64>; 2]>,
+}
+
+pub(crate) async fn compare(
+    engine: &'static str,
+    size: usize,
+    scale: Scale,
+    ours: &impl Side,
+    raw: &impl Side,
+) -> Comparison {
+    let text = Bytes::from("x".repeat(size));
+    let mut rounds = Vec::new();
+    for round in 0..=scale.rounds {
+        let mut both = [Vec::new(), Vec::new()];
+        for work in WORKS {
+            // Who begins changes.
+            for side in [round % 2, (round + 1) % 2] {
+                both[side].extend(match side {
+                    0 => measure(ours, &text, work, scale.time).await,
+                    _ => measure(raw, &text, work, scale.time).await,
+                });
+            }
+        }
+        // The first is to warm up.
+        if round > 0 {
+            rounds.push(both);
+        }
+    }
+    Comparison { engine, size, rounds }
+}
+
+/// Events a second, or microseconds.
+async fn measure(side: &impl Side, text: &Bytes, work: Work, time: Duration) -> Vec<f64> {
+    match work {
+        Work::Publish(under_way) => {
+            let mut follower = side.follow().await;
+            let following = tokio::spawn(async move {
+                loop {
+                    follower.next().await;
+                }
+            });
+            let begun = Instant::now();
+            let published = side.publish_many(text.clone(), under_way, begun + time).await;
+            let rate = published as f64 / begun.elapsed().as_secs_f64();
+            following.abort();
+            vec![rate]
+        }
+        Work::Reach => reach(side, text, time).await.into(),
+        Work::Follow => vec![followed(side, text, time).await],
+    }
+}
+
+/// In microseconds, for the half and for all but one of a hundred.
+async fn reach(side: &impl Side, text: &Bytes, time: Duration) -> [f64; 2] {
+    let mut follower = side.follow().await;
+    // What is under way from before.
+    while tokio::time::timeout(SILENCE, follower.next()).await.is_ok() {}
+    let (mut took, begun) = (Vec::new(), Instant::now());
+    while begun.elapsed() < time {
+        let published = Instant::now();
+        let arrival = async {
+            assert_eq!(follower.next().await, 1);
+            published.elapsed()
+        };
+        let (reached, ()) = tokio::join!(arrival, side.publish(text.clone()));
+        took.push(reached.as_secs_f64() * 1e6);
+    }
+    took.sort_by(f64::total_cmp);
+    [50, 99].map(|percent| took[(took.len() * percent / 100).min(took.len() - 1)])
+}
+
+/// How many a second arrive at a follower, of all that are published meanwhile.
+async fn followed(side: &impl Side, text: &Bytes, time: Duration) -> f64 {
+    let mut follower = side.follow().await;
+    while tokio::time::timeout(SILENCE, follower.next()).await.is_ok() {}
+    let begun = Instant::now();
+    let (side, text) = (side.clone(), text.clone());
+    let publishing = tokio::spawn(async move { side.publish_many(text, MANY, begun + time).await });
+    tokio::pin!(publishing);
+    let (mut published, mut arrived) = (None, 0);
+    while published.is_none_or(|published| arrived < published) {
+        tokio::select! {
+            events = follower.next() => arrived += events,
+            all = &mut publishing, if published.is_none() => published = Some(all.expect("published")),
+        }
+    }
+    arrived as f64 / begun.elapsed().as_secs_f64()
+}
+
+impl Comparison {
+    pub(crate) fn table() -> Table {
+        let mut head = vec!["engine, event".to_owned(), String::new()];
+        head.extend(COLUMNS.map(str::to_owned));
+        Table::new(head)
+    }
+
+    pub(crate) fn rows(&self, table: &mut Table) {
+        let name = format!("{}, {} B", self.engine, self.size);
+        let medians = |of: &dyn Fn(&[Vec<f64>; 2], usize) -> f64| {
+            let column = |at| median(self.rounds.iter().map(|round| of(round, at)).collect());
+            (0..COLUMNS.len()).map(column).map(figure).collect::<Vec<_>>()
+        };
+        let mut row = |name: &str, what: &str, figures: Vec<String>| {
+            table.row([vec![name.to_owned(), what.to_owned()], figures].concat());
+        };
+        row(&name, "hub", medians(&|round, at| round[0][at]));
+        row("", "by hand", medians(&|round, at| round[1][at]));
+        row("", "ratio", medians(&|round, at| round[0][at] / round[1][at]));
+    }
+}
+
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
