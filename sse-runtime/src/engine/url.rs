@@ -10,6 +10,7 @@ const SCHEMES: [(&str, Option<&str>); 8] = [
     ("memory", None),
     ("redb", Some("redb")),
     ("nats", Some("nats")),
+    ("postgres", Some("postgres")),
     ("redis", Some("redis")),
     ("rediss", Some("redis")),
     ("redis+unix", Some("redis")),
