@@ -187,7 +187,7 @@ async fn one_that_is_cancelled_ends_at_once() {
     sleep(SECOND).await;
     assert_eq!(said.take(), ["dropped", "over Cancelled", "left Completed"]);
     assert!(run.is_over());
-    assert_eq!(run.info().ended.map(|reason| reason.as_str()), Some("Cancelled"));
+    assert_eq!(run.info().ended.map(sse_runtime::DisconnectReason::as_str), Some("Cancelled"));
 
     // Or by a client.
     let mut events = client.post("/count/600").stream().await;

@@ -57,7 +57,7 @@ impl Process {
     {
         assert!(self.child.is_none(), "it runs already");
         let command = (self.recipe)(self.port, self.folder.path());
-        let program = command.get_program().to_owned();
+        let program = PathBuf::from(command.get_program());
         let output = self.output();
         self.child = Some(spawn(command, output));
         let mut said = Ok(false);
@@ -170,7 +170,7 @@ fn spawn(mut command: Command, output: File) -> Child {
         });
         Mutex::new(jobs)
     });
-    let program = command.get_program().to_owned();
+    let program = PathBuf::from(command.get_program());
     command.stdin(Stdio::null()).stdout(output.try_clone().expect("a file")).stderr(output);
     let (send, started) = mpsc::channel();
     STARTER.lock().expect("no panic").send((command, send)).expect("it never ends");

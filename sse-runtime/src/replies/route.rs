@@ -182,7 +182,7 @@ impl<S> Layer<S> for TakesReplies {
 
 /// The service around the route.
 #[derive(Clone)]
-pub struct Around<S> {
+pub(super) struct Around<S> {
     inner: S,
     meta: &'static Meta,
     replies: &'static ReplyMeta,

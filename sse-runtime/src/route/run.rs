@@ -290,10 +290,10 @@ pub(crate) fn idempotency_key(request: &Request) -> Result<Option<String>, Rejec
 /// Whether an extractor with this marker of axum's reads the body. The marker's type has no name outside of axum; it is
 /// that of an extractor which is known not to.
 fn reads_the_body<M: 'static>() -> bool {
-    fn marker_of<T: FromRequest<(), M>, M: 'static>() -> TypeId {
+    fn marker_of<T: FromRequest<(), M>, M: 'static>(_: PhantomData<T>) -> TypeId {
         TypeId::of::<M>()
     }
-    TypeId::of::<M>() != marker_of::<Method, _>()
+    TypeId::of::<M>() != marker_of(PhantomData::<Method>)
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ impl Log {
         let hub = &self.0.hub.0;
         hub.retention.change(&self.0.state, |ring| {
             while ring.oldest().is_some() {
-                ring.evict_one()
+                ring.evict_one();
             }
         });
     }

@@ -9,7 +9,7 @@ use sse_runtime::{Hub, PublishError, Topic};
 
 use super::by_hand::ByHand;
 use super::wait_until;
-use crate::server::{self, CONFIG, PASSWORD, Server as _, USER};
+use crate::server::{self, PASSWORD, Server as _, USER};
 
 fn engine(server: &server::Nats) -> Nats {
     Nats::connect(server.url()).stream("log").bytes(32 << 20)
@@ -38,7 +38,7 @@ async fn a_limit_that_is_lowered_holds_for_what_waits() {
     assert!(matches!(error, NatsError::TooLarge { size: 100_001..100_200, most: 100_000 }), "{error:?}");
 
     server.kill().await;
-    fs::write(server.process().folder().join(CONFIG), settings(2000)).expect("written");
+    fs::write(server.process().folder().join(server::Nats::CONFIG), settings(2000)).expect("written");
     wait_until("it is down", || !hub.health().is_up()).await;
     let waits = tokio::spawn({
         let topic = topic.clone();

@@ -8,7 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 
-pub(crate) use nats::{CONFIG, Nats};
+pub(crate) use nats::Nats;
 pub(crate) use postgres::Postgres;
 pub(crate) use redis::Redis;
 use tokio::sync::Mutex;

@@ -12,10 +12,10 @@ use crate::process::{Process, command, program};
 
 pub(crate) struct Nats(Process);
 
-/// The file of settings, if it has one.
-pub(crate) const CONFIG: &str = "server.conf";
-
 impl Nats {
+    /// The file of settings, if it has one.
+    pub(crate) const CONFIG: &str = "server.conf";
+
     /// One with other arguments besides those that say where it is and who may log in.
     pub(crate) async fn with(arguments: &'static [&'static str]) -> Self {
         let program = program("nats-server", &["/usr/sbin"]);
@@ -32,17 +32,17 @@ impl Nats {
 }
 
 impl Nats {
-    /// One whose file of settings says who may log in, and all the rest. It is in the server's folder, [`CONFIG`], and may
+    /// One whose file of settings says who may log in, and all the rest. It is in the server's folder, [`CONFIG`](Self::CONFIG), and may
     /// be changed before the server is started again.
     pub(crate) async fn configured(settings: &str) -> Self {
         let program = program("nats-server", &["/usr/sbin"]);
         let process = Process::new(None, move |port, folder| {
             let mut command = command(&program, None);
             command.args(["--addr", "127.0.0.1", "--port", &port.to_string(), "--store_dir"]).arg(folder);
-            command.arg("--config").arg(folder.join(CONFIG));
+            command.arg("--config").arg(folder.join(Self::CONFIG));
             command
         });
-        fs::write(process.folder().join(CONFIG), settings).expect("the folder is ours");
+        fs::write(process.folder().join(Self::CONFIG), settings).expect("the folder is ours");
         let mut server = Self(process);
         server.start_again().await;
         server

@@ -186,7 +186,7 @@ async fn take(
                     break;
                 }
                 // There were fewer than it said: they have been evicted meanwhile.
-                Some(status) if matches!(status, StatusCode::NOT_FOUND | StatusCode::TIMEOUT) => {
+                Some(StatusCode::NOT_FOUND | StatusCode::TIMEOUT) => {
                     part.is_last = true;
                     break;
                 }
