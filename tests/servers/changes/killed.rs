@@ -1,5 +1,7 @@
 //! Somebody is killed while 20,000 rows are written: each change arrives once.
 
+#![allow(clippy::cast_possible_truncation, reason = "counts of some 10,000")]
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -88,9 +88,9 @@ async fn any_text_is_a_topic_of_its_own<E: OnServer>() {
     let start = hubs[0].topic::<Message>("").position().to_string();
 
     let mut streams = Vec::new();
-    for number in 0..names.len() {
+    for (number, name) in names.iter().enumerate() {
         let mut stream = clients[0].get(&format!("/number/{number}")).stream().await;
-        assert_eq!(stream.next().await.name, "sse-open", "{:?}", names[number]);
+        assert_eq!(stream.next().await.name, "sse-open", "{name:?}");
         streams.push(stream);
     }
     for round in 0..2 {
