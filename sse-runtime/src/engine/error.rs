@@ -12,12 +12,26 @@ use std::sync::Arc;
 /// assert_eq!(error.to_string(), "connection refused");
 /// ```
 #[derive(Clone)]
-pub struct EngineError(Arc<dyn std::error::Error + Send + Sync>);
+pub struct EngineError {
+    error: Arc<dyn std::error::Error + Send + Sync>,
+    refused: bool,
+}
 
 impl EngineError {
     /// Wraps what went wrong: an error, or a text that says it.
     pub fn new(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self(Arc::from(error.into()))
+        Self { error: Arc::from(error.into()), refused: false }
+    }
+
+    /// The same for a [`publish`](super::Engine::publish) whose outcome is known: the record is not in the log, and will not
+    /// be. One that is too large, for instance.
+    pub fn refused(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { refused: true, ..Self::new(error) }
+    }
+
+    /// Whether it is certain that nothing was done.
+    pub(crate) fn is_refusal(&self) -> bool {
+        self.refused
     }
 
     /// The error that was wrapped, if it is of this type.
@@ -31,24 +45,24 @@ impl EngineError {
     /// ```
     #[must_use]
     pub fn downcast_ref<E: std::error::Error + 'static>(&self) -> Option<&E> {
-        self.0.downcast_ref()
+        self.error.downcast_ref()
     }
 }
 
 impl fmt::Debug for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
+        fmt::Debug::fmt(&self.error, f)
     }
 }
 
 impl fmt::Display for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
+        fmt::Display::fmt(&self.error, f)
     }
 }
 
 impl std::error::Error for EngineError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source()
+        self.error.source()
     }
 }

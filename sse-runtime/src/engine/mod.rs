@@ -65,7 +65,8 @@ pub use url::{UrlError, from_url};
 ///    first part of them; or with [`Page::Evicted`], if one of them may not be there any more. Never with a part that
 ///    has a hole, and never with an empty part unless there is nothing. What has been delivered here can be read here.
 ///    `until` may be any number, also one that the log has not reached.
-/// 6. **Failure.** An error of `publish` leaves open whether the record is in the log. After a lost connection, delivery
+/// 6. **Failure.** An error of `publish` leaves open whether the record is in the log, unless it is
+///    [`EngineError::refused`]. After a lost connection, delivery
 ///    goes on where it stopped, or the engine says [`Feed::lost`] first and goes on above that number. It connects again
 ///    by itself, says [`Feed::down`] and [`Feed::up`], and keeps nobody waiting for ever meanwhile.
 /// 7. **Waiting.** No method blocks its thread; what has to wait is an [`Answer::Later`], and dropping that is allowed

@@ -61,6 +61,7 @@ impl<E> Topic<E> {
     /// # Errors
     /// - [`PublishError::Event`](crate::PublishError::Event): the event cannot be written. Nobody gets it.
     /// - [`PublishError::OwnId`](crate::PublishError::OwnId): it has an id; a topic gives its events their ids.
+    /// - [`PublishError::Refused`](crate::PublishError::Refused): the engine takes no such event. Nobody gets it.
     /// - [`PublishError::Engine`](crate::PublishError::Engine): not in memory. The outcome is unknown: the event may
     ///   have been published.
     ///

@@ -39,6 +39,14 @@ pub enum PublishError {
         /// The key.
         dedupe: String,
     },
+    /// The engine does not take the event, because it is too large for it, for instance. Nobody gets it.
+    #[error("the engine behind the topic \"{topic}\" refused the event, and nothing was published: {source}")]
+    Refused {
+        /// The topic's name.
+        topic: String,
+        /// What the engine said.
+        source: EngineError,
+    },
     /// The engine failed. The outcome is unknown: the event may have been published.
     #[error(
         "the engine behind the topic \"{topic}\" failed, so the event may or may not have been published: {source}"
@@ -181,7 +189,14 @@ impl<T> Future for Publishing<'_, T> {
         let published = ready!(Pin::new(answer).poll(cx));
         Poll::Ready(match published {
             Ok(seq) => Ok(this.hub.0.position(seq).id()),
-            Err(source) => Err(PublishError::Engine { topic: this.topic.name.to_string(), source }),
+            Err(source) => {
+                let topic = this.topic.name.to_string();
+                Err(if source.is_refusal() {
+                    PublishError::Refused { topic, source }
+                } else {
+                    PublishError::Engine { topic, source }
+                })
+            }
         })
     }
 }

@@ -17,7 +17,9 @@ fn engine(server: &server::Nats) -> Nats {
 
 async fn refused(topic: &Topic, text: &str) -> NatsError {
     let publishing = sse_tests::within_limit("an error", topic.publish(text)).await;
-    let PublishError::Engine { source, .. } = publishing.expect_err("refused") else {
+    let (PublishError::Refused { source, .. } | PublishError::Engine { source, .. }) =
+        publishing.expect_err("refused")
+    else {
         panic!("another error")
     };
     source.downcast_ref::<NatsError>().unwrap_or_else(|| panic!("{source:?}")).clone()

@@ -29,7 +29,7 @@ async fn an_event_that_is_too_large_is_an_error_and_nothing_else<E: OnServer>() 
         let text = error.to_string();
         assert!(text.len() < 1000, "{} bytes of text", text.len());
         match error {
-            PublishError::Engine { source, .. } => assert!(E::is_too_large(&source), "{source:?}"),
+            PublishError::Refused { source, .. } => assert!(E::is_too_large(&source), "{source:?}"),
             other => panic!("{other:?}"),
         }
         println!("{}: {text}", E::Server::NAME);

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use async_nats::{ConnectError, ConnectErrorKind};
 
+use crate::engine::EngineError;
+
 /// Why a log on NATS could not be opened, or could not do what it was asked for: what an
 /// [`EngineError`](crate::engine::EngineError) of [`Nats`](super::Nats) wraps. No text has a password.
 ///
@@ -99,6 +101,15 @@ pub enum NatsError {
 }
 
 impl NatsError {
+    /// For who published.
+    pub(super) fn of_publish(self) -> EngineError {
+        if matches!(self, Self::TooLarge { .. }) {
+            EngineError::refused(self)
+        } else {
+            EngineError::new(self)
+        }
+    }
+
     /// What the client says of a connection that did not come about.
     pub(super) fn of_connect(server: String, error: &ConnectError) -> Self {
         match error.kind() {

@@ -26,7 +26,7 @@ pub(super) struct Job {
 impl Job {
     pub(super) fn answer(self, outcome: Result<u64, NatsError>) {
         // Nobody may wait for it any more.
-        drop(self.answer.send(outcome.map_err(EngineError::new)));
+        drop(self.answer.send(outcome.map_err(NatsError::of_publish)));
     }
 }
 

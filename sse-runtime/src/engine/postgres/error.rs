@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio_postgres::error::{Error as Failure, SqlState};
 
+use crate::engine::EngineError;
+
 /// Why a log on PostgreSQL could not be opened, or could not do what it was asked for: what an
 /// [`EngineError`](crate::engine::EngineError) of [`Postgres`](super::Postgres) wraps. No password is in it.
 ///
@@ -218,6 +220,15 @@ pub(super) fn text(failure: &Failure) -> String {
 }
 
 impl PostgresError {
+    /// For who published.
+    pub(super) fn of_publish(self) -> EngineError {
+        if matches!(self, Self::TooLarge { .. }) {
+            EngineError::refused(self)
+        } else {
+            EngineError::new(self)
+        }
+    }
+
     /// What the driver says, of this server and schema.
     pub(super) fn of(address: &str, schema: &str, failure: &Failure) -> Self {
         let (address, schema, reason) = (address.to_owned(), schema.to_owned(), text(failure));

@@ -386,7 +386,7 @@ impl Engine for Postgres {
             let Running { shared, queue, .. } = self.running()?;
             let (bytes, most) = (entry.bytes(), shared.options.largest);
             if bytes > most {
-                return Err(EngineError::new(PostgresError::TooLarge { bytes, most }));
+                return Err(PostgresError::TooLarge { bytes, most }.of_publish());
             }
             let limit = shared.options.publish_timeout;
             match timeout(limit, queue.publish(entry)).await {

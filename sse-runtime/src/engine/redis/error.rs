@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use ::redis::{ErrorKind, RedisError, ServerErrorKind};
 
+use crate::engine::EngineError;
+
 /// Why a log on Redis could not be begun, or could not do what it was asked for: what an
 /// [`EngineError`](crate::engine::EngineError) of [`Redis`](super::Redis) wraps.
 ///
@@ -175,6 +177,15 @@ pub(super) fn meaning(error: &RedisError) -> Meaning {
 }
 
 impl RedisFailure {
+    /// For who published.
+    pub(super) fn of_publish(self) -> EngineError {
+        if matches!(self, Self::TooLarge { .. }) {
+            EngineError::refused(self)
+        } else {
+            EngineError::new(self)
+        }
+    }
+
     /// What the crate says, of the server at this address.
     pub(super) fn of(address: &str, error: &RedisError) -> Self {
         let address = address.to_owned();

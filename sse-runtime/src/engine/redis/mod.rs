@@ -348,7 +348,7 @@ impl Engine for Redis {
             let value = value.ok_or_else(|| EngineError::new("a key of more than 4 GiB"))?;
             let running = self.running()?;
             let once = dedupe.map(|dedupe| running.shared.keys.once(topic, &dedupe));
-            running.publish(topic, value, once).await.map_err(EngineError::new)
+            running.publish(topic, value, once).await.map_err(RedisFailure::of_publish)
         })
     }
 
