@@ -16,6 +16,9 @@ pub mod testing {}
 #[doc = include_str!("../docs/long_tasks.md")]
 pub mod long_tasks {}
 
+#[doc = include_str!("../docs/more_than_one_machine.md")]
+pub mod more_than_one_machine {}
+
 #[doc = include_str!("../docs/observability.md")]
 pub mod observability {}
 

@@ -31,6 +31,7 @@
 //! - [`AllowedHosts`] keeps other sites' pages from a server on this machine; who else may listen is in
 //!   [`guide::who_may_listen`].
 //! - [`Runs`] and the route option `run`: a handler that goes on when its client leaves, and a client that comes back to it.
+//! - [`Replies`]: clients that answer into their streams.
 //! - [`Error`] is for handlers that have no error type of their own.
 //! - [`derive@SseEvent`] makes an enum a route's events; with the feature `openapi`, `api!` makes documents of routes, which the
 //!   page of the feature `docs` shows; see [`guide::typed_events`].
@@ -64,6 +65,7 @@
 //! | silence | a line `:` |
 //! | a path parameter or an extractor refuses | 400 or what the extractor answers |
 //! | `Accept` refuses `text/event-stream` | 406 |
+//! | the handler takes [`Replies`] | `event: sse-replies` with the token, before all others |
 //! | a run ends, or is lost | its last word, for everybody who follows it; `run-lost` if its node is gone, see [the guide](guide::long_tasks) |
 //! | HEAD | what the extractors answer, else the headers; the handler does not run |
 //!
