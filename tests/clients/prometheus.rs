@@ -88,6 +88,8 @@ async fn a_scrape_says_what_the_streams_of_the_example_do() {
     scrape.expect("sse_stream_duration_seconds_count", &[COUNTDOWN], 2.0);
     scrape.expect("sse_stream_duration_seconds_bucket", &[COUNTDOWN, ("le", "+Inf")], 2.0);
     assert!(scrape.sum("sse_hub_published_events_total", &[]).expect("events") >= 1.0);
+    scrape.expect("sse_hub_engine_up", &[("hub", "clock")], 1.0);
+    scrape.expect("sse_hub_engine_outages_total", &[("hub", "clock")], 0.0);
 
     // Every family says what it is; and nothing is here that is not ours.
     for family in &scrape.0 {
@@ -98,5 +100,5 @@ async fn a_scrape_says_what_the_streams_of_the_example_do() {
             "{family}"
         );
     }
-    assert_eq!(scrape.0.len(), 17);
+    assert_eq!(scrape.0.len(), 19);
 }

@@ -52,6 +52,15 @@ fn a_route_with_everything_stays_readable() {
 }
 
 #[test]
+fn a_run_that_takes_replies_has_two_constants_more() {
+    let attribute = quote!("/talk", methods = ["POST"], run = "15m", run_idle = "off", inbox = 4);
+    let function = quote! {
+        async fn talk(sse: Sse, mut replies: Replies<String>) {}
+    };
+    assert_expansion("run_with_replies.rs", attribute, function);
+}
+
+#[test]
 fn a_handler_with_mistakes_keeps_its_function_and_its_route() {
     assert_expansion("mistakes.rs", quote!(":id", colour = 3), quote! { pub fn broken(sse: Sse) {} });
 }

@@ -36,13 +36,20 @@ async fn run(sse: Sse) {
     sse.send("tick").await.ok();
 }
 
+#[sse_route("/replies", methods = ["GET", "POST"], run = "1m", max_reply = "1KiB", inbox = 1)]
+async fn replies(sse: Sse, mut replies: sse_runtime::Replies<u8>) {
+    if let Some(reply) = replies.next().await {
+        sse.send(reply.to_string()).await.ok();
+    }
+}
+
 #[sse_route(r"/bare", bare)]
 async fn bare(sse: Sse) {
     sse.send("tick").await.ok();
 }
 
 fn main() {
-    let _app: axum::Router = routes![all, off, run, bare];
+    let _app: axum::Router = routes![all, off, run, replies, bare];
     assert_eq!(all::route::<(), _>().path(), "/all");
     assert_eq!(bare::route::<(), _>().path(), "/bare");
 }
