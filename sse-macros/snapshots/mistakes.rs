@@ -13,7 +13,7 @@ impl broken {
     ::sse_runtime::__private::operation! {}
 }
 ::core::compile_error! {
-    "there is no option `colour` (the options are methods, keep_alive, retry, open_after, send_timeout, max_age, end, max_event, max_streams, slow, bare, crate)"
+    "there is no option `colour` (the options are methods, keep_alive, retry, open_after, send_timeout, max_age, end, max_event, max_streams, slow, run, run_idle, run_keep, run_events, run_bytes, max_runs, max_reply, inbox, bare, crate)"
 }
 ::core::compile_error! {
     "a path starts with `/`; write \"/:id\""
