@@ -347,10 +347,11 @@ async fn listen(shared: &Shared, signs: &Arc<Signs>) -> Result<(Session, Log), P
 }
 
 async fn prepared(shared: &Shared, session: Session) -> Result<Listening, PostgresError> {
-    // `octet_length` of a large block reads none of it.
+    // `octet_length` of a large block reads none of it. `OFFSET 0`: what is gone is looked up once, not for each row.
     let sql = format!(
-        "SELECT l.top, {{schema}}.gone(l.top, l.gone), e.seq, e.topic, e.key, e.trace, e.block \
-        FROM {{schema}}.log l LEFT JOIN ( \
+        "SELECT l.top, l.gone, e.seq, e.topic, e.key, e.trace, e.block FROM ( \
+            SELECT top, {{schema}}.gone(top, gone) AS gone FROM {{schema}}.log WHERE epoch = $1 OFFSET 0 \
+        ) l LEFT JOIN ( \
             SELECT * FROM ( \
                 SELECT seq, topic, key, trace, block, \
                     sum(octet_length(block)) OVER (ORDER BY seq) - octet_length(block) AS before \
@@ -359,7 +360,7 @@ async fn prepared(shared: &Shared, session: Session) -> Result<Listening, Postgr
                     ORDER BY seq LIMIT {RECORDS} \
                 ) page \
             ) summed WHERE before < {BYTES} \
-        ) e ON true WHERE l.epoch = $1 ORDER BY e.seq"
+        ) e ON true ORDER BY e.seq"
     );
     let fetch = session.prepare(&shared.names.sql(&sql), shared.options.read_timeout).await;
     let fetch = fetch.map_err(|trouble| trouble.error(&shared.connector))?;

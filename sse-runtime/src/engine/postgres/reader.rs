@@ -136,13 +136,14 @@ impl Reading {
     async fn connect(shared: &Shared) -> Result<Self, PostgresError> {
         let session = shared.connector.connect(|_| {}).await?;
         shared.settle(&session).await?;
-        // The first column: up to where events of this topic may be gone.
+        // The first column: up to where events of this topic may be gone. `OFFSET 0`: looked up once, not for each row.
         let read = format!(
-            "SELECT greatest( \
-                coalesce((SELECT v.seq FROM {{schema}}.evicted v WHERE v.hash = $2 AND v.topic = $3), l.forgotten), \
-                nullif({{schema}}.gone(l.top, l.gone), l.gone)), \
-                e.seq, e.topic, e.key, e.trace, e.block \
-            FROM {{schema}}.log l LEFT JOIN ( \
+            "SELECT l.gone, e.seq, e.topic, e.key, e.trace, e.block FROM ( \
+                SELECT greatest( \
+                    coalesce((SELECT v.seq FROM {{schema}}.evicted v WHERE v.hash = $2 AND v.topic = $3), forgotten), \
+                    nullif({{schema}}.gone(top, gone), gone) \
+                ) AS gone FROM {{schema}}.log WHERE epoch = $1 OFFSET 0 \
+            ) l LEFT JOIN ( \
                 SELECT * FROM ( \
                     SELECT seq, topic, key, trace, block, \
                         sum(octet_length(block)) OVER (ORDER BY seq) - octet_length(block) AS before \
@@ -151,7 +152,7 @@ impl Reading {
                         ORDER BY seq LIMIT {RECORDS} \
                     ) page \
                 ) summed WHERE before < {BYTES} \
-            ) e ON true WHERE l.epoch = $1 ORDER BY e.seq"
+            ) e ON true ORDER BY e.seq"
         );
         let (top, evict) = (
             "SELECT top FROM {schema}.log WHERE epoch = $1",
