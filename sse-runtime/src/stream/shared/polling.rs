@@ -330,14 +330,13 @@ impl Shared {
     }
 
     /// Whether progress within a frame is to be seen here, because nothing else shows it.
+    #[cfg(feature = "http2")]
     pub(crate) fn is_handed_out_in_pieces(&self) -> bool {
-        #[cfg(feature = "http2")]
-        return self.connection.as_ref().is_some_and(|connection| connection.is_stream());
-        #[cfg(not(feature = "http2"))]
-        false
+        self.connection.as_ref().is_some_and(|connection| connection.is_stream())
     }
 
     /// The transport has taken a piece of a frame, and asks for the next.
+    #[cfg(feature = "http2")]
     pub(crate) fn note_piece(&self) {
         let mut state = self.state();
         if state.over.is_none() {
