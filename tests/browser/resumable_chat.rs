@@ -20,10 +20,10 @@ async fn ask(page: &Page, question: &str) {
 /// Waits until more is shown than before, and returns it.
 async fn grown(page: &Page, before: &str) -> String {
     page.wait_until(&format!("({ANSWER}).length > {} + 40", before.encode_utf16().count())).await;
-    text(page.run(ANSWER).await)
+    text(&page.run(ANSWER).await)
 }
 
-fn text(value: Value) -> String {
+fn text(value: &Value) -> String {
     value.as_str().expect("a text").to_owned()
 }
 
@@ -72,10 +72,10 @@ async fn an_answer_survives_a_reload_a_killed_tab_and_a_cut_connection() {
         assert!(page.requests("/chat?run=").len() >= 2, "over another connection");
 
         page.wait_until("element('state').textContent === 'Ready'").await;
-        seen.push(text(page.run(ANSWER).await));
+        seen.push(text(&page.run(ANSWER).await));
         // What is over needs no run.
         page.leave_by("location.reload()").await;
-        seen.push(text(page.run(ANSWER).await));
+        seen.push(text(&page.run(ANSWER).await));
         seen
     };
     let (seen, answer) = tokio::join!(seen, answer(&example, question));
