@@ -71,6 +71,11 @@ async fn an_answer_survives_a_reload_a_killed_tab_and_a_cut_connection() {
         seen.push(grown(&page, &seen[2]).await);
         assert!(page.requests("/chat?run=").len() >= 2, "over another connection");
 
+        // What is left of an EventSource after an answer of 502, as from a proxy whose server is away.
+        page.run("source.close(); source.onerror({ target: source }); null").await;
+        page.wait_until("element('state').textContent === 'Answering'").await;
+        seen.push(grown(&page, &seen[3]).await);
+
         page.wait_until("element('state').textContent === 'Ready'").await;
         seen.push(text(&page.run(ANSWER).await));
         // What is over needs no run.
@@ -83,10 +88,10 @@ async fn an_answer_survives_a_reload_a_killed_tab_and_a_cut_connection() {
     for (n, seen) in seen.iter().enumerate() {
         assert!(answer.starts_with(seen), "{n}: {seen}");
     }
-    for part in &seen[..4] {
+    for part in &seen[..5] {
         assert!(part.len() < answer.len(), "all of it was there before it could be in danger");
     }
-    assert_eq!(seen[4..], [answer.as_str(), answer.as_str()]);
+    assert_eq!(seen[5..], [answer.as_str(), answer.as_str()]);
     let ends: Vec<_> = example.printed().into_iter().filter(|line| is_end(line)).collect();
     assert_eq!(ends.len(), 2, "one model for each question: {ends:?}");
     assert!(ends.iter().all(|end| end.contains("Completed") && end.ends_with(", 0 spared")), "{ends:?}");

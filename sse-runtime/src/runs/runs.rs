@@ -48,7 +48,8 @@ use crate::topic::{FollowError, Hub, Log, ReadError};
 /// ```
 ///
 /// What a hub keeps of a topic is what it keeps of a run: a hub of your own should keep as many events of one topic as a run
-/// may have (100,000, and 16 MiB), for as long as the run and its `run_keep` last together ([`age`](crate::HubBuilder::age), 1 h).
+/// may have (100,000, and 16 MiB), for as long as the run and its `run_keep` last together
+/// ([`age`](crate::HubBuilder::age), by default 1 h).
 #[derive(Clone)]
 #[must_use = "it keeps the runs of the routes that it is a layer of"]
 pub struct Runs(Arc<Inner>);
