@@ -11,11 +11,14 @@ mod htmx_dashboard;
 mod hypermedia;
 mod inspector;
 mod job_progress;
+mod long_export;
 mod notifications;
 mod page;
 #[path = "../servers/process.rs"]
 #[allow(dead_code, reason = "this needs less of it than the tests of engines")]
 mod process;
+mod quiz;
+mod resumable_chat;
 #[path = "../sample.rs"]
 mod sample;
 mod scores;

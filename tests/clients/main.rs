@@ -1,5 +1,6 @@
 //! The examples, used by the clients that they are for: the SDKs that people install, run as their users run them.
 
+mod ai_resume;
 mod ai_ui;
 mod anthropic;
 mod hey_api;

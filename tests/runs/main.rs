@@ -6,6 +6,7 @@ mod broker;
 mod course;
 mod elsewhere;
 mod limits;
+mod long_export;
 mod replies;
 mod whose;
 

@@ -48,7 +48,8 @@ use crate::topic::{FollowError, Hub, Log, ReadError};
 /// ```
 ///
 /// What a hub keeps of a topic is what it keeps of a run: a hub of your own should keep as many events of one topic as a run
-/// may have (100,000, and 16 MiB).
+/// may have (100,000, and 16 MiB), for as long as the run and its `run_keep` last together
+/// ([`age`](crate::HubBuilder::age), by default 1 h).
 #[derive(Clone)]
 #[must_use = "it keeps the runs of the routes that it is a layer of"]
 pub struct Runs(Arc<Inner>);
@@ -73,8 +74,9 @@ struct Table {
 impl Runs {
     /// Runs whose events this process keeps in its memory: of each, all.
     pub fn in_memory() -> Self {
-        let hub = Hub::in_memory().topic_events(usize::MAX).topic_bytes(usize::MAX).build();
-        Self::on(hub)
+        // A run says itself how much it may have, and for how long it is kept.
+        let all = Hub::in_memory().topic_events(usize::MAX).topic_bytes(usize::MAX).age(Duration::MAX);
+        Self::on(all.build())
     }
 
     /// Runs whose events this hub keeps.
