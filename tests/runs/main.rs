@@ -1,11 +1,14 @@
 //! Handlers that outlive their connections, and clients that come back to them.
 
+mod broken;
 #[path = "../engines/broker.rs"]
 #[allow(dead_code)]
 mod broker;
 mod course;
 mod elsewhere;
+mod keys;
 mod limits;
+mod model;
 mod replies;
 mod whose;
 
