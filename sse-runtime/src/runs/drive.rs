@@ -58,7 +58,7 @@ async fn tell(runs: &Runs, id: RunId, untold: Option<Course>) {
             sleep(RETRY).await;
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Forgets the run when it is dropped.
