@@ -364,7 +364,7 @@ async function beginning({ body }) {
  * What `Retry-After` asks for, in ms.
  * @param {string | null} header seconds, or a date
  */
-function delay(header) {
+export function delay(header) {
   if (header === null) return 0;
   const wait = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
   return wait > 0 ? wait : 0;

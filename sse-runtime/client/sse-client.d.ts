@@ -128,6 +128,12 @@ export interface Stream<E> extends AsyncIterable<Received<E>> {
   readonly state: State;
   readonly lastEventId: string;
   close(): void;
+  /**
+   * Answers into the stream, on a route that takes replies, as JSON: the promise has what the server's handler responds,
+   * or `undefined` if it says nothing. Waits for the stream to be open, and while too many answers wait at the server. What
+   * the network loses is sent once more, and the server takes it once. Rejects with a `StreamError` otherwise.
+   */
+  send<A = any>(answer: unknown): Promise<A | undefined>;
   [Symbol.asyncIterator](): AsyncIterator<Received<E>, undefined>;
 }
 

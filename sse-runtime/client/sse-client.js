@@ -3,7 +3,7 @@
 //
 // The stream itself is kept up by a connection (sse-client.connection.js), in this page or in a shared worker for all.
 
-import { Connection } from "./sse-client.connection.js";
+import { Connection, delay } from "./sse-client.connection.js";
 
 /** @typedef {import("./sse-client.connection.js").Ask} Ask */
 /** @typedef {import("./sse-client.connection.js").Message} Message */
@@ -21,6 +21,11 @@ const WORDS = /** @type {const} */ ({
   "sse-bye": "onBye",
   "failure": "onFailure",
 });
+
+/** The event that tells how to answer into the stream. */
+const REPLIES = "sse-replies";
+/** Before what the network has lost is sent again, and at least before what there was no room for, in ms. */
+const SEND_AGAIN = 500;
 
 /** @type {typeof import("./sse-client.d.ts").connect} */
 export const connect = (url, options = {}) => new Stream(String(url), options);
@@ -52,6 +57,10 @@ class Stream {
   #wake = () => {};
   /** @type {StreamError | undefined} Thrown by the loop. */
   #error;
+  /** @type {string | undefined} For answers. */
+  #token;
+  /** @type {(() => void)[]} Answers that wait for it, for a while, or for the end. */
+  #sending = [];
 
   /**
    * @param {string} url
@@ -93,6 +102,66 @@ class Stream {
     this.#rest();
     this.#become("closed");
     this.#wake();
+    this.#rouse();
+  }
+
+  /**
+   * @param {unknown} answer
+   * @returns {Promise<any>}
+   */
+  async send(answer) {
+    const body = JSON.stringify(answer);
+    const key = crypto.randomUUID?.() ?? [...crypto.getRandomValues(new Uint8Array(16))].join("-");
+    const { headers = {}, credentials = "same-origin", signal } = this.#options;
+    while (this.#token === undefined) await this.#pause();
+    const url = new URL(this.#url);
+    url.searchParams.set("reply", this.#token);
+    for (let lost = false; ; ) {
+      if (this.state === "closed") throw over();
+      const sent = new Headers(typeof headers === "function" ? await headers() : headers);
+      sent.set("content-type", "application/json");
+      sent.set("idempotency-key", key);
+      let response, text;
+      try {
+        response = await fetch(url, { method: "POST", headers: sent, body, credentials, cache: "no-store", signal });
+        text = await response.text();
+      } catch (cause) {
+        if (lost) throw new StreamError({ message: String(cause), status: 0, body: "", retryIn: null });
+        // It may have arrived: by its key the server knows it again.
+        lost = true;
+        await this.#pause(SEND_AGAIN);
+        continue;
+      }
+      const { status } = response;
+      if (status === 429) {
+        await this.#pause(Math.max(delay(response.headers.get("retry-after")), SEND_AGAIN));
+        continue;
+      }
+      if (!response.ok) {
+        throw new StreamError({ message: `refused with status ${status}`, status, body: text, retryIn: null });
+      }
+      if (status === 202 || text === "") return undefined;
+      return /json/i.test(response.headers.get("content-type") ?? "") ? JSON.parse(text) : text;
+    }
+  }
+
+  /**
+   * Waits until something changes, or so long.
+   * @param {number} [limit] ms
+   */
+  async #pause(limit) {
+    if (this.state === "closed") throw over();
+    await new Promise(go => {
+      const timer = limit === undefined ? undefined : setTimeout(go, limit);
+      this.#sending.push(() => {
+        clearTimeout(timer);
+        go(undefined);
+      });
+    });
+  }
+
+  #rouse() {
+    for (const go of this.#sending.splice(0)) go();
   }
 
   #close = () => this.close();
@@ -130,7 +199,7 @@ class Stream {
     const { on = {}, text, terminal = [], names = [], heartbeat } = this.#options;
     const streams = "body" in Response.prototype && typeof TextDecoder !== "undefined";
     const transport = this.#options.transport ?? (streams ? "fetch" : "eventsource");
-    const known = ["message", "end", ...Object.keys(WORDS), ...Object.keys(on), ...terminal, ...names];
+    const known = ["message", "end", REPLIES, ...Object.keys(WORDS), ...Object.keys(on), ...terminal, ...names];
     if (Array.isArray(text)) known.push(...text);
     return {
       url: this.#url,
@@ -197,7 +266,7 @@ class Stream {
     this.lastEventId = id;
     const own = on && Object.hasOwn(on, name) ? on[name] : undefined;
     const word = !own && Object.hasOwn(WORDS, name) ? WORDS[/** @type {keyof typeof WORDS} */ (name)] : undefined;
-    const isText = !word && (text === true || text?.includes(name));
+    const isText = !word && name !== REPLIES && (text === true || text?.includes(name));
     // The end that the runtime says by itself is no event of the page's, see `onEnd`.
     if (id === "sse-end" && data === "{}" && !own && !terminal?.includes(name)) return;
     let value;
@@ -208,6 +277,11 @@ class Stream {
       return this.#trouble(new StreamError({ message, status: 200, body: data, retryIn: 0 }));
     }
     if (word) return this.#call(this.#options[word], value);
+    if (name === REPLIES) {
+      this.#token = value.token;
+      this.#rouse();
+      if (!own) return;
+    }
     /** @type {Event} */
     const event = { name, data: value, id };
     this.#queue?.push(event);
@@ -269,6 +343,11 @@ class Share {
     this.#port.onmessage = null;
     this.#port.close();
   }
+}
+
+/** Who answers into a stream that is closed. */
+function over() {
+  return new StreamError({ message: "the stream is closed", status: 0, body: "", retryIn: null });
 }
 
 /** @param {unknown} error */

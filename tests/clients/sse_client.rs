@@ -9,6 +9,7 @@ use proptest::test_runner::TestRunner;
 use script::{Script, cut_off, ended, refused};
 use serde_json::{Value, json};
 use sse_runtime::testing::{Item, Parser};
+use sse_runtime::{Event, Replies, Result, Sse, StatusCode, listen, routes, serve, sse_route};
 use sse_tests::node;
 use tokio::io::AsyncWriteExt;
 
@@ -263,6 +264,57 @@ async fn a_post_is_sent_again_only_if_that_does_nothing_twice() {
         assert_eq!(said[0], error);
         assert!(said[1].starts_with("thrown StreamError"), "{said:?}");
     }
+}
+
+#[sse_route("/talk", end = "end")]
+async fn talk(sse: Sse, mut replies: Replies<String>) -> Result<()> {
+    sse.open().await?;
+    while let Some(reply) = replies.next().await {
+        sse.send(Event::new("heard").json(&*reply)).await?;
+        match reply.as_str() {
+            "quiet" => {}
+            "no" => reply.refuse(StatusCode::FORBIDDEN, "not that"),
+            "bye" => {
+                reply.respond("bye")?;
+                break;
+            }
+            _ => {
+                let text = reply.to_uppercase();
+                reply.respond(json!({ "loud": text }))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn it_answers_into_its_stream_each_time_once() {
+    let listener = listen("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}/talk", listener.local_addr().expect("an address"));
+    let app: axum::Router = routes![talk];
+    let serving = serve(listener, app).with_graceful_shutdown(std::future::pending());
+    let serving = tokio::spawn(async move { serving.await.expect("it serves") });
+    let told = node("sse_client_sending.mjs", &[&url]).await;
+    serving.abort();
+    let is_heard = |line: &&str| line.starts_with("\"heard\"");
+    let (heard, answers): (Vec<_>, Vec<_>) = told.iter().map(String::as_str).partition(is_heard);
+    let texts: Vec<_> = heard.iter().filter_map(|line| line.split('"').nth(3)).collect();
+    assert_eq!(texts, ["hello", "quiet", "no", "once", "patient", "bye"]);
+    assert_eq!(
+        answers,
+        [
+            r#""answer" {"loud":"HELLO"}"#,
+            r#""answer" undefined"#,
+            r#""StreamError" 403 "not that""#,
+            r#""StreamError" 422 "invalid type: map, expected a string at line 1 column 0""#,
+            r#""answer" {"loud":"ONCE"}"#,
+            "2 1",
+            r#""answer" {"loud":"PATIENT"}"#,
+            "true",
+            r#""answer" "bye""#,
+            "\"StreamError\" 0 \"\"",
+        ]
+    );
 }
 
 #[tokio::test]

@@ -65,7 +65,28 @@ async fn a_run_has_so_many_events_and_so_many_bytes() {
     let all = events.rest().await;
     let (bye, texts) = all.split_last().expect("a last word");
     assert_eq!(bye.data, r#"{"reason":"RunFull"}"#);
-    assert!(texts.len() <= 64, "{}", texts.len());
+    assert_eq!(texts.len(), 65, "of 1008 bytes each");
+}
+
+/// All in one go.
+#[sse_route("/exact/{to}", methods = ["POST"], run = "1m", run_events = 10, end = "done")]
+async fn exact(sse: Sse, to: u64) -> Result<()> {
+    for n in 0..to {
+        sse.send(n.to_string()).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_has_as_many_events_as_it_may_is_whole_and_one_with_more_says_so() {
+    let client = TestClient::new(routes![exact].layer(Runs::in_memory()));
+    for (to, name, data) in [(10, "done", "{}"), (11, "sse-bye", r#"{"reason":"RunFull"}"#)] {
+        let mut events = client.post(&format!("/exact/{to}")).stream().await;
+        opened(&mut events).await;
+        numbers(&mut events, 0..10).await;
+        events.expect(name, data).await;
+        events.expect_end().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

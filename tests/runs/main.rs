@@ -1,12 +1,15 @@
 //! Handlers that outlive their connections, and clients that come back to them.
 
+mod broken;
 #[path = "../engines/broker.rs"]
 #[allow(dead_code)]
 mod broker;
 mod course;
 mod elsewhere;
+mod keys;
 mod limits;
 mod long_export;
+mod model;
 mod replies;
 mod whose;
 

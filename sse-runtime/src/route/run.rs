@@ -9,7 +9,7 @@ use axum::extract::{FromRequest, Request};
 use axum::handler::Handler;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter};
-use http::header::ALLOW;
+use http::header::{ALLOW, RETRY_AFTER};
 use http::{HeaderName, Method, StatusCode};
 use http_body::Body as _;
 
@@ -20,12 +20,16 @@ use super::{Call, Route, within_limit};
 use crate::engine::EngineError;
 use crate::lifecycle::Mounted;
 use crate::replies::Slot;
-use crate::runs::{Attached, Elsewhere, Owner, RunId, RunMeta, RunState, Runs, attend};
+use crate::runs::{
+    Attached, Awaited, Claim, Elsewhere, Entered, Owner, RunId, RunMeta, RunState, Runs, attend,
+};
 use crate::stream::{Asked, HandlerFuture, Meta, Shared, Sse};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The longest key that is looked at.
 const LONGEST_KEY: usize = 256;
+/// How many in a row may have had a key in vain before a request is told to come back.
+const ROUNDS: usize = 4;
 
 /// Called by expansions: makes a route of the call of a handler that is a run.
 pub fn run_route<S, Head, Last, M>(
@@ -146,7 +150,7 @@ impl<Head, Last, M: 'static> RunEndpoint<Head, Last, M> {
         };
         let found = match named {
             Named::New => key.as_deref().and_then(|key| runs.joined(&owner, key)).map(Found::Here),
-            Named::Run(id) => Some(Found::by_id(&runs, id, &owner, false).await?),
+            Named::Run(id) => Some(Found::by_id(&runs, id, &owner).await?.ok_or_else(unknown)?),
             Named::Unknown => return Err(unknown()),
         };
         if method == Method::DELETE {
@@ -168,16 +172,14 @@ impl<Head, Last, M: 'static> RunEndpoint<Head, Last, M> {
             (None, Some(last)) => {
                 // What a client has seen of something else is not to be looked for in this.
                 arrival.asked = Asked::Nothing;
-                let id = RunId::fresh().map_err(|error| no_random_numbers(&error))?;
-                let first = match key.as_deref().filter(|_| runs.hub().is_shared()) {
-                    Some(key) => {
-                        runs.claim(&owner, key, id, self.run).await.map_err(|error| unreadable(&error))?
-                    }
-                    None => None,
+                let claimed = match key.as_deref().filter(|_| runs.hub().is_shared()) {
+                    Some(key) => self.claim(&runs, &owner, key).await?.map(Some),
+                    None => Ok(None),
                 };
-                match first {
-                    Some(first) => Found::by_id(&runs, first, &owner, true).await?,
-                    None => {
+                match claimed {
+                    Err(found) => found,
+                    Ok(claim) => {
+                        let id = claim.as_ref().map_or_else(fresh, |claim| Ok(claim.id))?;
                         let stream = Shared::new(&self.run.stream, arrival.of_a_run());
                         if let Some(slot) = slot {
                             slot.announce(&stream);
@@ -185,11 +187,23 @@ impl<Head, Last, M: 'static> RunEndpoint<Head, Last, M> {
                         let handler: HandlerFuture =
                             (self.call)(Stream(Arc::clone(&stream)), &params, head, last)?;
                         stream.start(handler);
-                        let begun = runs.begin(id, self.run, owner, key.as_deref(), Arc::clone(&stream));
-                        Found::Here(begun.map_err(|full| {
-                            stream.give_up();
-                            refuse_full(&self.mounted, &full)
-                        })?)
+                        let entered = runs.begin(id, self.run, owner, key.as_deref(), Arc::clone(&stream));
+                        match entered {
+                            Ok(Entered::Begun(run)) => {
+                                if let Some(claim) = claim {
+                                    claim.keep();
+                                }
+                                Found::Here(run)
+                            }
+                            Ok(Entered::Joined(run)) => {
+                                stream.give_up();
+                                Found::Here(run)
+                            }
+                            Err(full) => {
+                                stream.give_up();
+                                return Err(refuse_full(&self.mounted, &full));
+                            }
+                        }
                     }
                 }
             }
@@ -208,6 +222,32 @@ impl<Head, Last, M: 'static> RunEndpoint<Head, Last, M> {
         Ok(respond::respond(shared, handler))
     }
 
+    /// Claims a key in the log that nodes share, or finds the run that has it.
+    async fn claim(&self, runs: &Runs, owner: &Owner, key: &str) -> Result<Result<Claim, Found>, Rejection> {
+        // Each round is for one that has the key in vain.
+        for _ in 0..ROUNDS {
+            let claimed = runs.claim(owner, key, fresh()?, self.run).await;
+            let holder = match claimed.map_err(|error| unreadable(&error))? {
+                Ok(claim) => return Ok(Ok(claim)),
+                Err(holder) => holder,
+            };
+            if let Some(found) = Found::by_id(runs, holder.id, owner).await? {
+                return Ok(Err(found));
+            }
+            match runs.awaited(&holder).await.map_err(|error| unreadable(&error))? {
+                Awaited::GivenUp => {}
+                Awaited::Slow => break,
+                Awaited::Begun => match Found::by_id(runs, holder.id, owner).await? {
+                    Some(found) => return Ok(Err(found)),
+                    // It is over for so long that it cannot be replayed.
+                    None => holder.let_go(),
+                },
+            }
+        }
+        let text = "a request with this Idempotency-Key is being looked at; try again";
+        Err(Rejection::new((StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")], text).into_response()))
+    }
+
     fn begins(&self, method: &Method) -> bool {
         match *method {
             Method::GET | Method::HEAD => self.run.begins_by_get(),
@@ -224,16 +264,16 @@ enum Found {
 }
 
 impl Found {
-    async fn by_id(runs: &Runs, id: RunId, owner: &Owner, waits: bool) -> Result<Self, Rejection> {
+    /// None if there is no such run, or it is somebody else's.
+    async fn by_id(runs: &Runs, id: RunId, owner: &Owner) -> Result<Option<Self>, Rejection> {
         if runs.get(id).is_some() {
-            return runs.find(id, owner).map(Self::Here).ok_or_else(unknown);
+            return Ok(runs.find(id, owner).map(Self::Here));
         }
         if !runs.hub().is_shared() {
-            return Err(unknown());
+            return Ok(None);
         }
-        let found =
-            Elsewhere::find(runs, id, Some(owner), waits).await.map_err(|error| unreadable(&error))?;
-        found.map(|found| Self::Elsewhere(Box::new(found))).ok_or_else(unknown)
+        let found = Elsewhere::find(runs, id, Some(owner)).await.map_err(|error| unreadable(&error))?;
+        Ok(found.map(|found| Self::Elsewhere(Box::new(found))))
     }
 
     fn has_been_seen(&self, id: &str) -> bool {
@@ -253,9 +293,11 @@ impl Found {
     }
 }
 
-fn no_random_numbers(error: &getrandom::Error) -> Rejection {
-    tracing::error!(%error, "a run cannot begin, because the system has no random numbers");
-    Rejection::new(StatusCode::INTERNAL_SERVER_ERROR.into_response())
+fn fresh() -> Result<RunId, Rejection> {
+    RunId::fresh().map_err(|error| {
+        tracing::error!(%error, "a run cannot begin, because the system has no random numbers");
+        Rejection::new(StatusCode::INTERNAL_SERVER_ERROR.into_response())
+    })
 }
 
 /// The log cannot be asked now.

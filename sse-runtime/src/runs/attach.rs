@@ -6,6 +6,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use tokio::sync::watch;
 
+use super::elsewhere::Lost;
 use super::run::{Attached, End, Phase, RunState};
 use crate::error::{Error, SendError};
 use crate::stream::Sse;
@@ -33,6 +34,9 @@ pub(super) async fn follow(client: &Sse, run: &RunState, _attached: Attached) ->
         followed = run.log.follow(client, first) => followed,
         end = ended(&mut phase) => {
             let sent = run.log.follow_until(client, first, end.last).await;
+            if end.is_cut && sent.is_ok() {
+                client.hidden().shared().say(&Lost(run.id));
+            }
             client.hidden().shared().end_with(end.reason);
             sent
         }

@@ -14,7 +14,8 @@ use tokio_util::task::AbortOnDropHandle;
 use super::Runs;
 use super::blocks;
 use super::course::Course;
-use super::elsewhere::{hear, milliseconds, now};
+use super::elsewhere::{CUT, hear, milliseconds, now};
+use super::id::RunId;
 use super::run::{End, Phase, RunState};
 use crate::engine::EngineError;
 use crate::stream::{DisconnectReason, Guard, Next, Opened};
@@ -33,16 +34,31 @@ pub(super) async fn drive(runs: Runs, run: Arc<RunState>) {
         .is_shared()
         .then(|| AbortOnDropHandle::new(tokio::spawn(hear(runs.clone(), Arc::clone(&run)))));
     let mut watch = Watch::new(&run);
+    let mut untold = None;
     if let Some(first) = open(&runs, &run, &mut watch).await {
-        let writer = Writer { runs: &runs, run: &run, first, last: first, written: 0, events: 0, bytes: 0 };
-        writer.run(&mut watch).await;
+        untold = Writer::new(&runs, &run, first).run(&mut watch).await;
+    } else if let Some(key) = run.key.as_deref().filter(|_| runs.hub().is_shared()) {
+        runs.release(&run.owner, key, run.id);
     }
     drop(watch);
     drop((guard, heard, noted));
     if run.phase.borrow().end().is_some() {
-        sleep(run.meta.keep).await;
+        tokio::select! {
+            () = sleep(run.meta.keep) => {}
+            () = tell(&runs, run.id, untold) => {}
+        }
     }
     drop(keep);
+}
+
+/// Tells other nodes what they could not be told before, for as long as it takes: they wait for it.
+async fn tell(runs: &Runs, id: RunId, untold: Option<Course>) {
+    if let Some(said) = untold {
+        while runs.say(id, &said).await.is_err() {
+            sleep(RETRY).await;
+        }
+    }
+    std::future::pending::<()>().await;
 }
 
 /// Forgets the run when it is dropped.
@@ -126,11 +142,31 @@ struct Writer<'a> {
     written: u64,
     events: u64,
     bytes: u64,
+    /// It has as much as it may have.
+    is_full: bool,
+    /// And the handler ended with more than that.
+    is_short: bool,
 }
 
-impl Writer<'_> {
-    async fn run(mut self, watch: &mut Watch<'_>) {
+impl<'a> Writer<'a> {
+    fn new(runs: &'a Runs, run: &'a RunState, first: u64) -> Self {
+        Self {
+            runs,
+            run,
+            first,
+            last: first,
+            written: 0,
+            events: 0,
+            bytes: 0,
+            is_full: false,
+            is_short: false,
+        }
+    }
+
+    /// Writes until the run is over; what other nodes are still to be told of that.
+    async fn run(mut self, watch: &mut Watch<'_>) -> Option<Course> {
         let stream = &self.run.stream;
+        let mut is_cut = false;
         loop {
             let next = watch.during(poll_fn(|cx| stream.poll_body(cx))).await;
             let (frame, is_last) = match next {
@@ -140,6 +176,7 @@ impl Writer<'_> {
             };
             if !self.write(&frame, is_last).await {
                 stream.give_up();
+                is_cut = true;
                 break;
             }
             if is_last {
@@ -147,27 +184,37 @@ impl Writer<'_> {
             }
         }
         let reason = stream.reason().unwrap_or(DisconnectReason::ServerShutdown);
-        let end = End { first: self.first, last: self.last, reason };
-        let said = Course::Ended { last: end.last, reason: reason.as_str().to_owned(), at: now() };
-        if let Err(error) = self.runs.say(self.run.id, &said).await {
-            tracing::warn!(run = %self.run.id, %error, "other nodes are not told that a run is over");
-        }
+        // The handler may have been through before it was known that not everything fits.
+        let reason = if self.is_short { DisconnectReason::RunFull } else { reason };
+        let end = End { first: self.first, last: self.last, reason, is_cut };
         self.run.phase.send_replace(Phase::Ended(end));
+        let how = if is_cut { CUT } else { reason.as_str() };
+        let said = Course::Ended { last: end.last, reason: how.to_owned(), at: now() };
+        let error = self.runs.say(self.run.id, &said).await.err()?;
+        tracing::warn!(run = %self.run.id, %error, "other nodes are not told yet that a run is over");
+        Some(said)
     }
 
     /// Writes the events of a frame; whether it could.
     async fn write(&mut self, frame: &Bytes, is_last: bool) -> bool {
         let mut blocks: Vec<Bytes> = blocks::events(frame).collect();
-        for block in &blocks {
-            self.events += 1;
-            self.bytes = self.bytes.saturating_add(block.len() as u64);
+        // The last word is said whatever there is.
+        let mut word = blocks.last().filter(|last| is_last && blocks::is_word(last)).cloned();
+        if word.is_some() {
+            blocks.pop();
         }
-        if self.events > self.run.meta.events || self.bytes > self.run.meta.bytes {
+        let fitting = blocks.iter().take_while(|block| self.takes(block)).count();
+        if fitting < blocks.len() {
+            blocks.truncate(fitting);
+            self.is_full = true;
             self.run.end(DisconnectReason::RunFull);
-            // The last word is said all the same.
-            let last = blocks.pop().filter(|_| is_last);
-            blocks = last.into_iter().collect();
+            self.is_short = is_last;
+            if is_last && !self.run.meta.stream.bare {
+                // It has ended as if all of it were here.
+                word = Some(blocks::bye(DisconnectReason::RunFull));
+            }
         }
+        blocks.extend(word);
         for block in blocks {
             match self.append(&block).await {
                 Ok(number) => self.last = number,
@@ -178,6 +225,16 @@ impl Writer<'_> {
             }
         }
         true
+    }
+
+    /// Whether there is room for one more event, which is counted then.
+    fn takes(&mut self, block: &Bytes) -> bool {
+        let (events, bytes) = (self.events + 1, self.bytes.saturating_add(block.len() as u64));
+        let fits = !self.is_full && events <= self.run.meta.events && bytes <= self.run.meta.bytes;
+        if fits {
+            (self.events, self.bytes) = (events, bytes);
+        }
+        fits
     }
 
     /// Tries for as long as other nodes believe that this one is there.

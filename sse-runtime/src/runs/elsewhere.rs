@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use axum::response::Response;
+use futures_util::FutureExt as _;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
-use tokio::time::{Instant, interval, timeout};
+use tokio::time::{Instant, interval};
 
 use super::attach::outcome;
 use super::course::Course;
@@ -39,45 +40,40 @@ pub(crate) struct Elsewhere {
 struct Ending {
     last: u64,
     is_whole: bool,
+    is_cut: bool,
 }
+
+/// How a run ended whose log could not be written any more.
+pub(super) const CUT: &str = "LogFailed";
 
 impl Ending {
     fn new(last: u64, reason: &str) -> Self {
-        Self { last, is_whole: reason == DisconnectReason::Completed.as_str() }
+        Self { last, is_whole: reason == DisconnectReason::Completed.as_str(), is_cut: reason == CUT }
     }
 }
 
 /// What becomes of it.
 enum Turn {
     Ended(Ending),
-    /// Its node has given no sign of life for too long.
-    Lost,
+    /// Its node has given no sign of life for too long, as is known since this number.
+    Lost(u64),
     Unreadable(ReadError),
 }
 
 impl Elsewhere {
-    /// Looks for the run in the log; none if it is not there, or not this owner's, if one is named. `waits`, if it is known that there will
-    /// be one.
+    /// Looks for the run in the log; none if it is not there, or not this owner's, if one is named.
     pub(crate) async fn find(
         runs: &Runs,
         id: RunId,
         owner: Option<&Owner>,
-        waits: bool,
     ) -> Result<Option<Self>, EngineError> {
         let mut course = Log::new(runs.hub(), &id.course()).read(0).await?;
-        let mut entries = match course.until_now().await {
+        let entries = match course.until_now().await {
             Ok(entries) => entries,
             // It has been too long ago.
             Err(ReadError::Evicted) => return Ok(None),
             Err(ReadError::Engine(error)) => return Err(error),
         };
-        if entries.is_empty() && waits {
-            match timeout(runs.lease_time(), course.next()).await {
-                Ok(Ok(entry)) => entries.push(entry),
-                Ok(Err(ReadError::Engine(error))) => return Err(error),
-                Ok(Err(ReadError::Evicted)) | Err(_) => {}
-            }
-        }
         let mut read = entries.iter().map(|entry| (entry.seq, Course::read(&entry.block)));
         let Some((first, Some(Course::Begun { route, path, principal, node, keep }))) = read.next() else {
             return Ok(None);
@@ -123,13 +119,18 @@ impl Elsewhere {
         match turn {
             Turn::Ended(end) => {
                 let sent = log.follow_until(client, first, end.last).await;
+                if end.is_cut && sent.is_ok() {
+                    client.hidden().shared().say(&Lost(self.id));
+                }
                 let reason =
                     if end.is_whole { DisconnectReason::Completed } else { DisconnectReason::HandlerError };
                 client.hidden().shared().end_with(reason);
                 sent
             }
-            Turn::Lost => {
+            Turn::Lost(last) => {
                 tracing::warn!(run = %self.id, "the node of a run is gone, and the run with it");
+                // However slow the client is: first all that there was.
+                log.follow_until(client, first, last).await?;
                 client.hidden().shared().say(&Lost(self.id));
                 client.hidden().shared().end_with(DisconnectReason::HandlerError);
                 Ok(())
@@ -153,23 +154,41 @@ impl Elsewhere {
         };
         let mut presence = interval(lease / 3);
         let mut alive = Instant::now();
+        // The number of what was said since then. If that comes back, and no sign was before it, there was none: and not
+        // only a log that did not bring it.
+        let mut asked = None;
         loop {
             tokio::select! {
-                entry = self.course.next() => match entry {
-                    Ok(entry) => if let Some(Course::Ended { last, reason, .. }) = Course::read(&entry.block) {
-                        return Turn::Ended(Ending::new(last, &reason));
-                    },
+                biased;
+                sign = signs.next() => match sign {
+                    Ok(_) => (alive, asked) = (Instant::now(), None),
                     Err(error) => return Turn::Unreadable(error),
                 },
-                sign = signs.next() => match sign {
-                    Ok(_) => alive = Instant::now(),
+                entry = self.course.next() => match entry {
+                    Ok(entry) => {
+                        if let Some(Course::Ended { last, reason, .. }) = Course::read(&entry.block) {
+                            return Turn::Ended(Ending::new(last, &reason));
+                        }
+                        if asked.is_some_and(|asked| entry.seq >= asked) {
+                            match signs.next().now_or_never() {
+                                None => return Turn::Lost(entry.seq),
+                                Some(_) => (alive, asked) = (Instant::now(), None),
+                            }
+                        }
+                    }
                     Err(error) => return Turn::Unreadable(error),
                 },
                 _ = presence.tick() => {
                     // It is said again soon.
                     drop(self.runs.say(self.id, &Course::Attached).await);
                 }
-                () = tokio::time::sleep_until(alive + lease) => return Turn::Lost,
+                () = tokio::time::sleep_until(alive + lease), if asked.is_none() => {
+                    match self.runs.say(self.id, &Course::Attached).await {
+                        Ok(number) => asked = Some(number),
+                        // Who cannot say anything does not hear anything either.
+                        Err(_) => alive = Instant::now(),
+                    }
+                }
             }
         }
     }
@@ -191,7 +210,7 @@ pub(super) fn milliseconds(time: Duration) -> u64 {
 }
 
 /// Says that the run is lost, with the id by which clients stop.
-struct Lost(RunId);
+pub(super) struct Lost(pub(super) RunId);
 
 impl SseEvent for Lost {
     fn write(&self, event: &mut EventWriter<'_>) -> Result<(), EventError> {

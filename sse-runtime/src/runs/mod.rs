@@ -11,6 +11,7 @@
 //! |---|---|
 //! | `id`, `owner`, `meta` | which run, whose, and what its route says of it |
 //! | `runs` | all runs of a process |
+//! | `claim` | which of several requests with one key begins a run |
 //! | `run` | one run: what its handler, its clients and its driver share |
 //! | `drive`, `blocks` | the handler's side |
 //! | `attach` | a client's side |
@@ -18,6 +19,7 @@
 
 mod attach;
 mod blocks;
+mod claim;
 mod course;
 mod drive;
 mod elsewhere;
@@ -29,6 +31,7 @@ mod run;
 mod runs;
 
 pub(crate) use attach::attend;
+pub(crate) use claim::{Awaited, Claim};
 pub(crate) use elsewhere::Elsewhere;
 pub use id::RunId;
 pub use meta::RunMeta;
@@ -36,4 +39,5 @@ pub(crate) use owner::Owner;
 pub use owner::Principal;
 pub(crate) use run::{Attached, RunState};
 pub use run::{Run, RunInfo};
+pub(crate) use runs::Entered;
 pub use runs::Runs;

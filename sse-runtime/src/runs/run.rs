@@ -18,9 +18,14 @@ use crate::topic::Log;
 /// Called for each client that leaves.
 type OnDisconnect = Arc<dyn Fn(Disconnect) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
+/// What the handler wants to hear of. Clients that are still there hold them for themselves when the run lets go.
+type Hooks = Arc<Mutex<Vec<OnDisconnect>>>;
+
 pub(crate) struct RunState {
     pub(super) id: RunId,
     pub(super) owner: Owner,
+    /// Of the request that began it.
+    pub(super) key: Option<Box<str>>,
     pub(super) meta: &'static RunMeta,
     pub(super) begun: Instant,
     /// What the handler sends into.
@@ -33,7 +38,7 @@ pub(crate) struct RunState {
     elsewhere: watch::Sender<Instant>,
     /// What the handler said of the head, or the answer in place of a stream: for the client that began it.
     pub(super) opening: Mutex<Opening>,
-    hooks: Mutex<Vec<OnDisconnect>>,
+    hooks: Mutex<Hooks>,
 }
 
 /// What the client that began it gets before the events.
@@ -64,6 +69,8 @@ pub(crate) struct End {
     /// The number of its last event.
     pub(super) last: u64,
     pub(super) reason: DisconnectReason,
+    /// Its log could not be written, and so nothing says how it ended.
+    pub(super) is_cut: bool,
 }
 
 impl Phase {
@@ -83,6 +90,7 @@ impl RunState {
     pub(super) fn new(
         id: RunId,
         owner: Owner,
+        key: Option<&str>,
         meta: &'static RunMeta,
         stream: Arc<Shared>,
         log: Log,
@@ -90,6 +98,7 @@ impl RunState {
         let run = Arc::new(Self {
             id,
             owner,
+            key: key.map(Into::into),
             meta,
             begun: Instant::now(),
             stream,
@@ -139,18 +148,25 @@ impl RunState {
     }
 
     /// Has the hooks of the handler run when a client leaves.
-    pub(super) fn watch(self: &Arc<Self>, client: &Sse) {
-        let run = Arc::clone(self);
+    pub(super) fn watch(&self, client: &Sse) {
+        let hooks = Arc::clone(&self.hooks());
         client.on_disconnect(move |gone| async move {
-            let hooks = run.hooks().clone();
+            let hooks = hooks.lock().unwrap_or_else(PoisonError::into_inner).clone();
             for hook in hooks {
-                hook(gone.clone()).await;
+                // In a task of its own: one that panics concerns no other.
+                let gone = gone.clone();
+                drop(tokio::spawn(async move { hook(gone).await }).await);
             }
         });
     }
 
-    fn hooks(&self) -> std::sync::MutexGuard<'_, Vec<OnDisconnect>> {
+    fn hooks(&self) -> std::sync::MutexGuard<'_, Hooks> {
         self.hooks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets go of the hooks, which may hold the run itself.
+    pub(super) fn take_hooks(&self) -> Hooks {
+        std::mem::take(&mut *self.hooks())
     }
 
     pub(super) fn opening(&self) -> std::sync::MutexGuard<'_, Opening> {
@@ -258,7 +274,8 @@ impl Run {
         F: Fn(Disconnect) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        self.0.hooks().push(Arc::new(move |gone| Box::pin(hook(gone))));
+        let hooks = Arc::clone(&self.0.hooks());
+        hooks.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::new(move |gone| Box::pin(hook(gone))));
     }
 
     /// Runs `hook` once, when the run is over, with the reason: [`Completed`](DisconnectReason::Completed),

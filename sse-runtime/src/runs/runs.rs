@@ -10,7 +10,7 @@ use tower_layer::Layer;
 use super::attach::follow;
 use super::course::Course;
 use super::drive::drive;
-use super::elsewhere::{Elsewhere, give_signs, milliseconds, now};
+use super::elsewhere::{Elsewhere, give_signs};
 use super::id::RunId;
 use super::meta::RunMeta;
 use super::owner::Owner;
@@ -19,7 +19,7 @@ use crate::engine::EngineError;
 use crate::error::SendError;
 use crate::lifecycle::{Full, Limit};
 use crate::stream::{Shared, Sse};
-use crate::topic::{FollowError, Hub, Log, ReadError};
+use crate::topic::{FollowError, Hub, Log};
 
 /// The runs of the routes below: a layer that says where their events are kept, and lists and ends them.
 ///
@@ -60,6 +60,13 @@ struct Inner {
     per_principal: Option<usize>,
     lease: Duration,
     table: Mutex<Table>,
+}
+
+/// The run of a request.
+pub(crate) enum Entered {
+    Begun(Arc<RunState>),
+    /// It was there.
+    Joined(Arc<RunState>),
 }
 
 #[derive(Default)]
@@ -152,7 +159,7 @@ impl Runs {
             return Err(unknown());
         }
         let failed = |source| FollowError::Engine { topic: id.course(), source };
-        let found = Elsewhere::find(self, id, None, false).await.map_err(failed)?;
+        let found = Elsewhere::find(self, id, None).await.map_err(failed)?;
         found.ok_or_else(unknown)?.follow(&client).await
     }
 
@@ -184,7 +191,7 @@ impl Runs {
         table.runs.get(id).cloned()
     }
 
-    /// Begins one, unless there are too many.
+    /// Begins one, unless there are too many, or one was begun with this key meanwhile.
     pub(crate) fn begin(
         &self,
         id: RunId,
@@ -192,10 +199,15 @@ impl Runs {
         owner: Owner,
         key: Option<&str>,
         stream: Arc<Shared>,
-    ) -> Result<Arc<RunState>, Full> {
+    ) -> Result<Entered, Full> {
         let log = Log::new(&self.0.hub, &id.events());
         let run = {
             let mut table = self.table();
+            // Another thread may have been faster.
+            let same = key.and_then(|key| table.by_key.get(&(owner.clone(), key.into())));
+            if let Some(run) = same.and_then(|id| table.runs.get(id)) {
+                return Ok(Entered::Joined(Arc::clone(run)));
+            }
             let going = |run: &&Arc<RunState>| run.phase.borrow().end().is_none();
             let full = |limit| Err(Full { limit, retry: Duration::from_secs(5) });
             if let Some(most) = meta.most {
@@ -213,7 +225,7 @@ impl Runs {
             if let Some(key) = key {
                 table.by_key.insert((owner.clone(), key.into()), id);
             }
-            let run = RunState::new(id, owner, meta, stream, log);
+            let run = RunState::new(id, owner, key, meta, stream, log);
             table.runs.insert(id, Arc::clone(&run));
             run
         };
@@ -221,7 +233,7 @@ impl Runs {
             drop(tokio::spawn(give_signs(self.clone())));
         }
         drop(tokio::spawn(drive(self.clone(), Arc::clone(&run))));
-        Ok(run)
+        Ok(Entered::Begun(run))
     }
 
     /// Whether other nodes may ask for this one. If not, nobody says any more that it is there.
@@ -229,33 +241,6 @@ impl Runs {
         let mut table = self.table();
         table.gives_signs = table.runs.values().any(|run| run.phase.borrow().end().is_none());
         table.gives_signs
-    }
-
-    /// Claims a key for a run that is about to begin: the one that has it, if that is another one.
-    pub(crate) async fn claim(
-        &self,
-        owner: &Owner,
-        key: &str,
-        id: RunId,
-        meta: &RunMeta,
-    ) -> Result<Option<RunId>, EngineError> {
-        let log = Log::new(&self.0.hub, &owner.claims(key));
-        let until = now().saturating_add(milliseconds(meta.time)).saturating_add(milliseconds(meta.keep));
-        log.append(format!("data: {id} {until}\n\n").as_bytes(), None).await?;
-        let entries = match log.read(0).await?.until_now().await {
-            Ok(entries) => entries,
-            // So many have claimed it that the first of them is forgotten.
-            Err(ReadError::Evicted) => return Ok(None),
-            Err(ReadError::Engine(error)) => return Err(error),
-        };
-        let claims = entries.iter().filter_map(|entry| {
-            let (id, until) =
-                std::str::from_utf8(&entry.block).ok()?.strip_prefix("data: ")?.trim_end().split_once(' ')?;
-            Some((RunId::parse(id)?, until.parse::<u64>().ok()?))
-        });
-        // The log puts them into one order, which is the same for all nodes.
-        let first = claims.into_iter().find(|&(_, until)| until > now()).map(|(first, _)| first);
-        Ok(first.filter(|&first| first != id))
     }
 
     /// The run of this id, if it is this owner's.
@@ -267,9 +252,14 @@ impl Runs {
     pub(super) fn forget(&self, run: &RunState) {
         let removed = {
             let mut table = self.table();
-            table.by_key.retain(|_, id| *id != run.id);
+            if let Some(key) = &run.key {
+                table.by_key.remove(&(run.owner.clone(), key.clone()));
+            }
             table.runs.remove(&run.id)
         };
+        // They may hold the run.
+        let hooks = run.take_hooks();
+        drop(hooks);
         run.log.forget();
         Log::new(&self.0.hub, &run.id.course()).forget();
         drop(removed);

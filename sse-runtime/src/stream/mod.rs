@@ -44,5 +44,5 @@ pub use slow::Slow;
 pub(crate) use source::{Leftover, Reached, SharedFrame, Source};
 pub use whose::Expiry;
 #[cfg(feature = "openapi")]
-pub(crate) use words::{BYE, END, FAILURE};
-pub(crate) use words::{END_ID, FULL, LastWord};
+pub(crate) use words::END;
+pub(crate) use words::{BYE, END_ID, FAILURE, FULL, LastWord};

@@ -7,6 +7,7 @@ mod once;
 mod process;
 mod refused;
 mod restarted;
+mod runs;
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;

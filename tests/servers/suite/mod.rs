@@ -50,4 +50,5 @@ mod large;
 mod names;
 mod outage;
 mod refused;
+mod runs;
 mod scene;

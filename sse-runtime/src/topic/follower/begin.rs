@@ -24,6 +24,8 @@ pub(super) enum Start {
     New,
     After(u64),
     Reset(ResetReason),
+    /// The same, and all that follows a number is shown.
+    Whole(ResetReason, u64),
 }
 
 impl Follower<'_> {
@@ -54,17 +56,31 @@ impl Follower<'_> {
                 Some(after) => after,
                 None => return Ok(Start::New),
             },
-            Wish::Reset(reason) => return Ok(Start::Reset(reason)),
+            Wish::Reset(reason) => return self.reset(hub, reason, from).await,
             Wish::After(after) => after,
         };
         if after > hub.arrived() {
             // It may have come from another node, which is ahead of this one.
             let top = hub.top().await.map_err(|source| self.failed(source))?;
             if after > top {
-                return Ok(Start::Reset(ResetReason::Ahead));
+                return self.reset(hub, ResetReason::Ahead, from).await;
             }
         }
         self.survey(hub, after).await
+    }
+
+    /// Begins anew: with the whole of what has a beginning, if that is kept.
+    async fn reset(
+        &mut self,
+        hub: &HubState,
+        reason: ResetReason,
+        from: Option<u64>,
+    ) -> Result<Start, SendError> {
+        let Some(after) = from else { return Ok(Start::Reset(reason)) };
+        Ok(match self.survey(hub, after).await? {
+            Start::After(after) => Start::Whole(reason, after),
+            other => other,
+        })
     }
 
     /// Says where the stream begins, and shows the current state if it begins anew.
@@ -84,6 +100,10 @@ impl Follower<'_> {
             }
             Start::Reset(reason) => {
                 self.begin_anew(hub);
+                (false, Some(reason))
+            }
+            Start::Whole(reason, after) => {
+                self.begin_at(after);
                 (false, Some(reason))
             }
         };

@@ -88,11 +88,17 @@ impl Follower<'_> {
                 Ok(bytes) => total = total.saturating_add(bytes),
                 Err(reason) => return Ok(Start::Reset(reason)),
             }
-            if total > hub.settings.replay_bytes {
+            if total > self.most(hub) {
                 return Ok(Start::Reset(ResetReason::TooFar));
             }
         }
         Ok(Start::After(after))
+    }
+
+    /// How much a client may be sent again. What has a beginning is limited where it is written.
+    fn most(&self, hub: &HubState) -> usize {
+        let has_beginning = |branch: &Branch| branch.followed.beginning.number().is_some();
+        if self.topics.iter().any(has_beginning) { usize::MAX } else { hub.settings.replay_bytes }
     }
 
     /// How many bytes of one topic the client needs, if it can have them.
@@ -103,7 +109,7 @@ impl Follower<'_> {
         after: u64,
         known: Option<(u64, usize)>,
     ) -> Result<Result<usize, ResetReason>, SendError> {
-        let (most, room) = (hub.settings.replay_bytes, self.share());
+        let (most, room) = (self.most(hub), self.share());
         loop {
             let Some(branch) = self.topics.get_mut(index) else { return Ok(Ok(0)) };
             let topic = &branch.followed.topic;
