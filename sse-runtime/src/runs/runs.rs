@@ -79,7 +79,9 @@ struct Table {
 }
 
 impl Runs {
-    /// Runs whose events this process keeps in its memory: of each, all.
+    /// Runs whose events this process keeps in its memory: of each, all; of all together, the newest 256 MiB. Beyond that, the
+    /// oldest events go, and who comes back for them is told so by `sse-reset`: limit how many runs there are (`max_runs`), or
+    /// give a hub that keeps more to [`on`](Self::on).
     pub fn in_memory() -> Self {
         // A run says itself how much it may have, and for how long it is kept.
         let all = Hub::in_memory().topic_events(usize::MAX).topic_bytes(usize::MAX).age(Duration::MAX);
