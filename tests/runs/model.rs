@@ -83,7 +83,7 @@ impl Walk {
                     r#"{"reason":"Cancelled"}"# => assert!(self.cancelled),
                     r#"{"reason":"MaxAge"}"# => assert!(self.begun.elapsed() >= 60 * SECOND),
                     r#"{"reason":"Abandoned"}"# => {
-                        assert!(self.left.is_some(), "somebody was there all the time")
+                        assert!(self.left.is_some(), "somebody was there all the time");
                     }
                     other => panic!("{other}"),
                 }
