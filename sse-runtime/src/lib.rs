@@ -191,7 +191,7 @@ macro_rules! __operation {
     (
         name: $name:literal, docs: [$($doc:expr),*], deprecated: $deprecated:literal, methods: [$($method:literal),*],
         parameters: [$($parameter:literal: $parameter_type:ty,)*], arguments: [$($argument:ty,)*],
-        handle: $handle:ty, output: $output:ty,
+        handle: $handle:ty, output: $output:ty, run: [$($run:expr)?],
     ) => {
         #[doc(hidden)]
         // Of a route of this crate's own, no document is made.
@@ -207,6 +207,7 @@ macro_rules! __operation {
             $((&&&$crate::__private::Probe::<$argument>::NEW).argument(&mut operation);)*
             (&&&$crate::__private::Probe::<$handle>::NEW).events(&mut operation);
             (&&&$crate::__private::Probe::<$output>::NEW).outcome(&mut operation);
+            $(operation.set_run($run);)?
             operation
         }
     };

@@ -7,6 +7,7 @@ mod names;
 mod sample;
 mod streams;
 mod validator;
+mod visits;
 
 use serde_json::{Value, json};
 use validator::{mistakes, valid};

@@ -120,6 +120,7 @@ fn operation(route: &Route<'_>, private: &TokenStream, span: Span) -> TokenStrea
         }
     }
     let handle = route.arguments.handle.ty;
+    let run = route.options.run.as_ref().map(|_| quote_spanned!(span=> Self::__RUN));
     let output = match &route.function.signature.output {
         ReturnType::Default => quote_spanned!(span=> ()),
         ReturnType::Type(_, ty) => ty.to_token_stream(),
@@ -134,6 +135,7 @@ fn operation(route: &Route<'_>, private: &TokenStream, span: Span) -> TokenStrea
             arguments: [#arguments],
             handle: #handle,
             output: #output,
+            run: [#run],
         }
     }
 }

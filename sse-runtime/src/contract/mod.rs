@@ -11,6 +11,7 @@
 //! | `probes` | what each type in the signature says: an extractor, the events, the error |
 //! | `components`, `references` | schemas under names, each of which means one thing |
 //! | `events`, `item` | the schema of a stream's items |
+//! | `visits` | what else a path answers: coming back to a run, its end, a reply |
 //! | `runtime_events` | the events that the runtime itself says |
 //! | `api` | the routes together, and the documents beside them |
 //! | `document` | the finished documents, served |
@@ -27,6 +28,7 @@ mod page;
 mod probes;
 mod references;
 mod runtime_events;
+mod visits;
 
 pub use api::Api;
 pub use components::Components;

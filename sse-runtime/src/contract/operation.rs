@@ -11,7 +11,7 @@ use utoipa::openapi::{ContentBuilder, Deprecated, RefOr, Required};
 use super::components::Components;
 use super::events::Events;
 use super::item::text;
-use super::runtime_events;
+use super::{runtime_events, visits};
 use crate::stream::{END, Meta};
 
 /// One route, described; see [`Api`](super::Api).
@@ -24,6 +24,9 @@ pub struct Operation {
     components: Components,
     events: Option<Events>,
     undescribed: Vec<String>,
+    is_run: bool,
+    /// What clients answer, as far as that is known.
+    replies: Option<Option<RefOr<Schema>>>,
 }
 
 /// A route's documents differ in what they say of the stream.
@@ -49,7 +52,26 @@ impl Operation {
         let mut described = Described::new();
         (described.summary, described.description) = read_docs(docs);
         described.deprecated = deprecated.then_some(Deprecated::True);
-        Self { meta, name, methods, described, components: known, events: None, undescribed: Vec::new() }
+        Self {
+            meta,
+            name,
+            methods,
+            described,
+            components: known,
+            events: None,
+            undescribed: Vec::new(),
+            is_run: false,
+            replies: None,
+        }
+    }
+
+    #[allow(missing_docs)]
+    pub fn set_run(&mut self, _: &'static crate::runs::RunMeta) {
+        self.is_run = true;
+    }
+
+    pub(super) fn set_replies(&mut self, schema: Option<RefOr<Schema>>) {
+        self.replies = Some(schema);
     }
 
     pub(super) fn name(&self) -> &'static str {
@@ -77,6 +99,9 @@ impl Operation {
         if name.contains("axum::extract::query::Query<") {
             self.response_unless_known("400", UNREADABLE);
             self.note_undescribed::<T>("query", "IntoParams");
+        } else if name.contains("::Replies<") {
+            self.set_replies(None);
+            self.note_undescribed::<T>("argument", "ToSchema");
         } else if name.contains("axum::json::Json<") || name.contains("axum::form::Form<") {
             self.note_undescribed::<T>("body", "ToSchema");
         }
@@ -156,9 +181,12 @@ impl Operation {
     /// The operations' ids, if the handler's is `id`: one for each of the route's methods.
     pub(super) fn ids<'a>(&self, id: &'a str) -> impl Iterator<Item = String> + use<'a> {
         let (methods, several) = (self.methods, self.methods.len() > 1);
-        methods.iter().map(move |name| {
+        let others = visits::OF_RUNS.into_iter().filter(|_| self.is_run);
+        let others = others.chain(self.replies.is_some().then_some(visits::OF_REPLIES)).collect::<Vec<_>>();
+        let own = methods.iter().map(move |name| {
             if several { format!("{id}_{}", name.to_ascii_lowercase()) } else { id.to_owned() }
-        })
+        });
+        own.chain(others.into_iter().map(move |other| format!("{id}_{other}")))
     }
 
     /// The operation for each of the route's methods, and the schemas of the document with those that they refer to.
@@ -180,7 +208,14 @@ impl Operation {
             }
             (method, described)
         });
-        (methods.collect(), self.components)
+        let mut operations = methods.collect();
+        if self.is_run {
+            visits::add_runs(&mut operations, id);
+        }
+        if let Some(schema) = self.replies.take() {
+            visits::add_replies(&mut operations, id, schema);
+        }
+        (operations, self.components)
     }
 
     /// An extractor that reads the whole path may say nothing of it, and yet a document names every parameter.

@@ -17,6 +17,7 @@ use utoipa::{IntoParams, IntoResponses, ToSchema};
 use super::events::Events;
 use super::item::{any_value, text};
 use super::operation::Operation;
+use crate::replies::Replies;
 use crate::stream::Sse;
 use crate::wire::SseEvent;
 
@@ -134,6 +135,13 @@ bodies! {
     Option<Json<T>>: "application/json" False,
     Form<T>: "application/x-www-form-urlencoded" True,
     Result<Form<T>, FormRejection>: "application/x-www-form-urlencoded" True,
+}
+
+impl<T: ToSchema> ArgumentByLibrary for &Probe<Replies<T>> {
+    fn argument(&self, operation: &mut Operation) {
+        let schema = operation.components().of::<T>();
+        operation.set_replies(Some(schema));
+    }
 }
 
 impl ArgumentByLibrary for &Probe<String> {
