@@ -89,6 +89,6 @@ impl r#async {
         name : "async", docs : [r" Streams one job."], deprecated : true, methods :
         ["GET", "POST"], parameters : ["id" : u64, "match" : String,], arguments : [State
         < Jobs >, Json < Order >,], handle : Sse < JobEvent >, output : Result < (),
-        AppError >,
+        AppError >, run : [],
     }
 }

@@ -57,6 +57,7 @@ impl talk {
     }
     ::sse_runtime::__private::operation! {
         name : "talk", docs : [], deprecated : false, methods : ["POST"], parameters :
-        [], arguments : [Replies < String >,], handle : Sse, output : (),
+        [], arguments : [Replies < String >,], handle : Sse, output : (), run :
+        [Self::__RUN],
     }
 }

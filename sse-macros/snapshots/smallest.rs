@@ -36,6 +36,6 @@ impl ticks {
     }
     ::sse_runtime::__private::operation! {
         name : "ticks", docs : [], deprecated : false, methods : ["GET"], parameters :
-        [], arguments : [], handle : Sse, output : (),
+        [], arguments : [], handle : Sse, output : (), run : [],
     }
 }
