@@ -250,3 +250,19 @@ async fn a_route_has_runs_without_a_layer() {
     opened(&mut events).await;
     numbers(&mut events, 3..4).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_head_begins_nothing_and_says_whether_there_is_such_a_run() {
+    let (runs, said) = (Runs::in_memory(), Said::default());
+    let client = app(&runs, &said);
+    let head = |path: &str| client.request(axum::http::Method::HEAD, path);
+    assert_eq!(head("/ticks").response().await.status, StatusCode::OK);
+    assert_eq!(head("/count/3").response().await.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert!(runs.list().is_empty());
+    let mut events = client.post("/count/60").stream().await;
+    let run = run_of(&events);
+    opened(&mut events).await;
+    assert_eq!(head(&format!("/count/60?run={run}")).response().await.status, StatusCode::OK);
+    assert_eq!(head(&format!("/count/61?run={run}")).response().await.status, StatusCode::NOT_FOUND);
+    assert_eq!(runs.list().iter().map(sse_runtime::Run::attached).sum::<usize>(), 1, "that was no client");
+}

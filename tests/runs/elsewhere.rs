@@ -1,6 +1,6 @@
 //! Runs of one node, and clients that come back to another.
 
-use sse_runtime::Hub;
+use sse_runtime::{Hub, Shutdown};
 
 use super::broker::{Broker, Delivers};
 use super::*;
@@ -139,4 +139,32 @@ async fn a_run_whose_node_is_gone_is_replayed_and_then_said_to_be_lost() {
     assert!(begun.elapsed() >= lease && begun.elapsed() < lease * 5, "{:?}", begun.elapsed());
     let again = client.get(&path).last_event_id(lost.id.expect("an id")).response().await;
     assert_eq!(again.status, StatusCode::NO_CONTENT, "a client stops at that");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_of_a_server_that_leaves_says_so_and_is_not_lost() {
+    let broker = Broker::keeping(100_000);
+    let there = node(&broker, Delivers::Open).await;
+    let hub = Hub::on(broker.node()).start().await.expect("started");
+    let (runs, said, shutdown) = (Runs::on(hub), Said::default(), Shutdown::new());
+    let app: Router = routes![count].with_state(said.clone());
+    let client = TestClient::new(app.layer(runs).layer(shutdown.clone()));
+    let mut events = client.post("/count/600").stream().await;
+    let path = format!("/count/600?run={}", run_of(&events));
+    opened(&mut events).await;
+    numbers(&mut events, 0..2).await;
+    shutdown.begin();
+    let bye = events.next().await;
+    assert_eq!((bye.name.as_str(), bye.data.as_str()), ("sse-bye", r#"{"reason":"ServerShutdown"}"#));
+    events.expect_end().await;
+    assert!(shutdown.drained(10 * SECOND).await, "in time");
+    assert!(said.take().contains(&"over ServerShutdown".to_owned()));
+    // All of it is in the log when the process may go, its end too.
+    let begun = tokio::time::Instant::now();
+    let mut whole = there.client.get(&path).stream().await;
+    opened(&mut whole).await;
+    numbers(&mut whole, 0..2).await;
+    whole.expect("sse-bye", r#"{"reason":"ServerShutdown"}"#).await;
+    whole.expect_end().await;
+    assert!(begun.elapsed() < SECOND, "nobody had to wait for a sign of life: {:?}", begun.elapsed());
 }

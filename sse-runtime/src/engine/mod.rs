@@ -21,6 +21,10 @@ mod postgres;
 mod redb;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(any(feature = "nats", feature = "postgres", feature = "redb", feature = "redis"))]
+mod room;
+#[cfg(any(feature = "nats", feature = "postgres", feature = "redb", feature = "redis"))]
+mod started;
 mod trace;
 mod url;
 

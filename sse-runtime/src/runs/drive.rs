@@ -239,15 +239,17 @@ impl<'a> Writer<'a> {
 
     /// Tries for as long as other nodes believe that this one is there.
     async fn append(&mut self, block: &[u8]) -> Result<u64, EngineError> {
+        if !self.run.log.deduplicates() {
+            // Without keys, to try again might write it twice. In memory there is nothing to be tried again.
+            return self.run.log.append(block, None).await;
+        }
         let dedupe = format!("{}:{}", self.run.id, self.written);
         self.written += 1;
         let until = Instant::now() + self.runs.lease_time();
         loop {
             match self.run.log.append(block, Some(&dedupe)).await {
-                Ok(number) => return Ok(number),
-                // Without keys, to try again might write it twice.
-                Err(error) if Instant::now() >= until || !self.run.log.deduplicates() => return Err(error),
-                Err(_) => sleep(RETRY).await,
+                Err(_) if Instant::now() < until => sleep(RETRY).await,
+                outcome => return outcome,
             }
         }
     }

@@ -87,8 +87,8 @@ impl Hub {
         HubBuilder::new(engine)
     }
 
-    /// A hub on the engine that a text names, as a program's configuration has it: `memory:`, or `redb:events.redb` with the
-    /// feature `redb`. See [`from_url`](crate::engine::from_url).
+    /// A hub on the engine that a text names, as a program's configuration has it: `memory:`, or with the features of these
+    /// names `redb:events.redb`, `nats://..`, `redis://..`, `postgres://..`. See [`from_url`](crate::engine::from_url).
     ///
     /// ```
     /// use sse_runtime::Hub;

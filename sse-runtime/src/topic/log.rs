@@ -24,16 +24,14 @@ impl Log {
     }
 
     /// Appends one event, encoded and without an id; answers with its number. With a dedupe key it is there once, however
-    /// often this is tried; if the engine knows none, the key is left out.
+    /// often this is tried; only where the engine [knows such keys](Self::deduplicates).
     pub(crate) async fn append(&self, block: &[u8], dedupe: Option<&str>) -> Result<u64, EngineError> {
-        let engine = &self.0.hub.0.engine;
-        let dedupe = dedupe.filter(|_| engine.deduplicates());
-        engine.publish(&self.0.state.name, Record::new(block, "").deduped(dedupe)).await
+        self.0.hub.0.engine.publish(&self.0.state.name, Record::new(block, "").deduped(dedupe)).await
     }
 
-    /// Whether a dedupe key is known again.
+    /// Whether the outcome of appending may be unknown, and a dedupe key helps.
     pub(crate) fn deduplicates(&self) -> bool {
-        self.0.hub.0.engine.deduplicates()
+        self.0.hub.is_shared() && self.0.hub.0.engine.deduplicates()
     }
 
     /// Lets go of what this process holds of it.

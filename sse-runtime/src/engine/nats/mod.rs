@@ -34,7 +34,7 @@ mod subject;
 mod writer;
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -46,6 +46,7 @@ use self::connect::Servers;
 use self::delivery::Consumer;
 use self::queue::Queue;
 use self::session::{Session, Shared};
+use super::started::Started;
 use super::{Answer, Engine, EngineError, Feed, Log, Page, Record};
 
 /// A log in a stream of NATS JetStream, shared by any number of processes.
@@ -123,7 +124,7 @@ use super::{Answer, Engine, EngineError, Feed, Log, Page, Record};
 pub struct Nats {
     servers: Result<Servers, &'static str>,
     options: Options,
-    running: OnceLock<Running>,
+    running: Started<Running>,
 }
 
 /// Where the server keeps the log.
@@ -176,7 +177,7 @@ impl Nats {
             queue: 16 << 20,
             connect: None,
         };
-        Self { servers: Servers::parse(address.as_ref()), options, running: OnceLock::new() }
+        Self { servers: Servers::parse(address.as_ref()), options, running: Started::not_yet() }
     }
 
     /// The name of the stream, which is made if there is none: `sse` by default. Hubs on one stream share their topics.
@@ -296,15 +297,7 @@ impl Nats {
 
 impl Engine for Nats {
     fn start(&self, feed: Feed) -> Answer<'_, Log> {
-        Answer::later(async move {
-            if self.running.get().is_some() {
-                return Err(EngineError::new("the engine has been started before: make one for each hub"));
-            }
-            let (running, log) = self.begin(feed).await.map_err(EngineError::new)?;
-            let running = self.running.set(running);
-            running.map_err(|_| EngineError::new("the engine is started by two hubs: make one for each"))?;
-            Ok(log)
-        })
+        Answer::later(self.running.start(self.begin(feed)))
     }
 
     fn open<'a>(&'a self, _: &'a str) -> Answer<'a, u64> {

@@ -1,13 +1,12 @@
 //! Where publishers leave their records for the writer.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 use super::error::NatsError;
 use crate::engine::EngineError;
+use crate::engine::room::{Room, Taken};
 
 /// What a record takes in memory beside its bytes.
 const JOB: usize = 512;
@@ -20,7 +19,7 @@ pub(super) struct Job {
     /// By what the server knows it again, if its publisher said so.
     pub(super) id: Option<String>,
     pub(super) answer: oneshot::Sender<Result<u64, EngineError>>,
-    _room: OwnedSemaphorePermit,
+    _room: Taken,
 }
 
 impl Job {
@@ -30,18 +29,16 @@ impl Job {
     }
 }
 
-/// It has room for so many bytes; who has more waits, in the order of the calls.
+/// It has room for so many bytes, see [`Room`].
 pub(super) struct Queue {
     jobs: UnboundedSender<Job>,
-    room: Arc<Semaphore>,
-    most: usize,
+    room: Room,
 }
 
 impl Queue {
     pub(super) fn new(bytes: usize) -> (Self, UnboundedReceiver<Job>) {
-        let most = bytes.clamp(1, u32::MAX as usize >> 3);
         let (jobs, waiting) = unbounded_channel();
-        (Self { jobs, room: Arc::new(Semaphore::new(most)), most }, waiting)
+        (Self { jobs, room: Room::new(bytes) }, waiting)
     }
 
     /// Dropped, the record is published or not. None if there is no writer any more.
@@ -51,9 +48,8 @@ impl Queue {
         payload: Bytes,
         id: Option<String>,
     ) -> Option<Result<u64, EngineError>> {
-        // One that is larger than all the room has all of it.
-        let bytes = payload.len().saturating_add(JOB).min(self.most);
-        let room = Arc::clone(&self.room).acquire_many_owned(u32::try_from(bytes).ok()?).await.ok()?;
+        let bytes = payload.len().saturating_add(JOB);
+        let room = self.room.take(bytes).await;
         let (answer, answered) = oneshot::channel();
         self.jobs.send(Job { token, payload, id, answer, _room: room }).ok()?;
         answered.await.ok()

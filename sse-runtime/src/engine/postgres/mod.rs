@@ -50,6 +50,7 @@ use self::reader::Reader;
 use self::retention::Limits;
 use self::table::{Entry, Names, number};
 use self::writer::Writer;
+use super::started::Started;
 use super::{Answer, Engine, EngineError, Feed, Log, Page, Record};
 
 /// A log in a PostgreSQL database, version 13 or later: shared by many processes on many machines.
@@ -124,7 +125,7 @@ use super::{Answer, Engine, EngineError, Feed, Log, Page, Record};
 #[must_use = "nothing is connected before a hub starts on it: `Hub::on(..).start().await`"]
 pub struct Postgres {
     options: Options,
-    running: OnceLock<Running>,
+    running: Started<Running>,
 }
 
 #[derive(Clone)]
@@ -160,7 +161,7 @@ impl Postgres {
             publish_timeout: Duration::from_secs(10),
             read_timeout: Duration::from_secs(5),
         };
-        Self { options, running: OnceLock::new() }
+        Self { options, running: Started::not_yet() }
     }
 
     /// The schema of the tables: a log for each. "sse" by default.
@@ -352,15 +353,7 @@ struct Running {
 
 impl Engine for Postgres {
     fn start(&self, feed: Feed) -> Answer<'_, Log> {
-        Answer::later(async move {
-            if self.running.get().is_some() {
-                return Err(EngineError::new("the engine has been started before: make one for each hub"));
-            }
-            let (running, log) = self.run(feed).await.map_err(EngineError::new)?;
-            let running = self.running.set(running);
-            running.map_err(|_| EngineError::new("the engine is started by two hubs: make one for each"))?;
-            Ok(log)
-        })
+        Answer::later(self.running.start(self.run(feed)))
     }
 
     fn open<'a>(&'a self, topic: &'a str) -> Answer<'a, u64> {

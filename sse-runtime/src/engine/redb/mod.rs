@@ -31,8 +31,8 @@ mod writer;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::task::spawn_blocking;
@@ -42,6 +42,7 @@ pub use error::RedbError;
 use self::retention::Limits;
 use self::writer::Running;
 use super::once::{self, Once};
+use super::started::Started;
 use super::{Answer, Engine, EngineError, Feed, Log, Page, Record};
 
 /// A log in one file of this machine: embedded, durable, for one process.
@@ -115,7 +116,7 @@ use super::{Answer, Engine, EngineError, Feed, Log, Page, Record};
 #[must_use = "nothing is opened before a hub starts on it: `Hub::on(..).start().await`"]
 pub struct Redb {
     options: Options,
-    running: OnceLock<Running>,
+    running: Started<Running>,
 }
 
 /// When what was published is on the disk.
@@ -176,7 +177,7 @@ impl Redb {
             #[cfg(test)]
             faults: Arc::default(),
         };
-        Self { options, running: OnceLock::new() }
+        Self { options, running: Started::not_yet() }
     }
 
     /// How long an event is kept, by the system's clock.
@@ -252,15 +253,7 @@ impl Redb {
 
 impl Engine for Redb {
     fn start(&self, feed: Feed) -> Answer<'_, Log> {
-        Answer::later(async move {
-            if self.running.get().is_some() {
-                return Err(EngineError::new("the engine has been started before: make one for each hub"));
-            }
-            let (running, log) = writer::run(&self.options, feed).await.map_err(EngineError::new)?;
-            let running = self.running.set(running);
-            running.map_err(|_| EngineError::new("the engine is started by two hubs: make one for each"))?;
-            Ok(log)
-        })
+        Answer::later(self.running.start(writer::run(&self.options, feed)))
     }
 
     fn open<'a>(&'a self, _: &'a str) -> Answer<'a, u64> {

@@ -1,11 +1,11 @@
 //! Where publishers leave their records for the writer.
 
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 use crate::engine::EngineError;
+use crate::engine::room::{Room, Taken};
 
 /// What a record takes in memory beside its bytes.
 const JOB: usize = 256;
@@ -15,21 +15,19 @@ pub(super) struct Job {
     pub(super) value: Vec<u8>,
     pub(super) dedupe: Option<Box<str>>,
     pub(super) answer: oneshot::Sender<Result<u64, EngineError>>,
-    _room: OwnedSemaphorePermit,
+    _room: Taken,
 }
 
-/// It has room for so many bytes; who has more waits, in the order of the calls.
+/// It has room for so many bytes, see [`Room`].
 pub(super) struct Queue {
     jobs: Sender<Job>,
-    room: Arc<Semaphore>,
-    most: usize,
+    room: Room,
 }
 
 impl Queue {
     pub(super) fn new(bytes: usize) -> (Self, Receiver<Job>) {
-        let most = bytes.clamp(1, u32::MAX as usize >> 3);
         let (jobs, waiting) = channel();
-        (Self { jobs, room: Arc::new(Semaphore::new(most)), most }, waiting)
+        (Self { jobs, room: Room::new(bytes) }, waiting)
     }
 
     /// Dropped, the record is written or not. None if there is no writer any more.
@@ -38,10 +36,8 @@ impl Queue {
         value: Vec<u8>,
         dedupe: Option<Box<str>>,
     ) -> Option<Result<u64, EngineError>> {
-        // One that is larger than all the room has all of it.
         let bytes = value.len().saturating_add(dedupe.as_ref().map_or(JOB, |dedupe| JOB + dedupe.len()));
-        let bytes = bytes.min(self.most);
-        let room = Arc::clone(&self.room).acquire_many_owned(u32::try_from(bytes).ok()?).await.ok()?;
+        let room = self.room.take(bytes).await;
         let (answer, answered) = oneshot::channel();
         self.jobs.send(Job { value, dedupe, answer, _room: room }).ok()?;
         answered.await.ok()

@@ -31,8 +31,8 @@ mod start;
 mod writer;
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ::redis::cmd;
@@ -48,6 +48,7 @@ use self::link::Shared;
 use self::queue::Queue;
 use self::retention::Limits;
 use self::writer::Writer;
+use super::started::Started;
 use super::{Answer, Engine, EngineError, Feed, Log, Page, Record};
 
 /// A log on a Redis server (6.2 or later), which many processes share.
@@ -120,7 +121,7 @@ use super::{Answer, Engine, EngineError, Feed, Log, Page, Record};
 #[must_use = "nothing is connected before a hub starts on it: `Hub::on(..).start().await`"]
 pub struct Redis {
     options: Options,
-    running: OnceLock<Running>,
+    running: Started<Running>,
 }
 
 #[derive(Clone)]
@@ -160,7 +161,7 @@ impl Redis {
             publish_timeout: Duration::from_secs(10),
             read_timeout: Duration::from_secs(10),
         };
-        Self { options, running: OnceLock::new() }
+        Self { options, running: Started::not_yet() }
     }
 
     /// Which log of the server: all its keys and channels begin with this in braces, `{sse}:` by default. It may not be
@@ -319,15 +320,7 @@ impl Running {
 
 impl Engine for Redis {
     fn start(&self, feed: Feed) -> Answer<'_, Log> {
-        Answer::later(async move {
-            if self.running.get().is_some() {
-                return Err(EngineError::new("the engine has been started before: make one for each hub"));
-            }
-            let (running, log) = self.begin(feed).await.map_err(EngineError::new)?;
-            let running = self.running.set(running);
-            running.map_err(|_| EngineError::new("the engine is started by two hubs: make one for each"))?;
-            Ok(log)
-        })
+        Answer::later(self.running.start(self.begin(feed)))
     }
 
     fn open<'a>(&'a self, topic: &'a str) -> Answer<'a, u64> {

@@ -1,12 +1,11 @@
 //! Where publishers leave their records for the writer.
 
-use std::sync::Arc;
-
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::error::RedisFailure;
+use crate::engine::room::{Room, Taken};
 
 /// What a record takes in memory beside its bytes.
 const JOB: usize = 256;
@@ -21,21 +20,19 @@ pub(super) struct Job {
     /// When its publisher has waited for so long as it may.
     pub(super) expires: Instant,
     pub(super) answer: oneshot::Sender<Result<u64, RedisFailure>>,
-    _room: OwnedSemaphorePermit,
+    _room: Taken,
 }
 
-/// It has room for so many bytes; who has more waits, in the order of the calls.
+/// It has room for so many bytes, see [`Room`].
 pub(super) struct Queue {
     jobs: UnboundedSender<Job>,
-    room: Arc<Semaphore>,
-    most: usize,
+    room: Room,
 }
 
 impl Queue {
     pub(super) fn new(bytes: usize) -> (Self, UnboundedReceiver<Job>) {
-        let most = bytes.clamp(1, u32::MAX as usize >> 3);
         let (jobs, waiting) = unbounded_channel();
-        (Self { jobs, room: Arc::new(Semaphore::new(most)), most }, waiting)
+        (Self { jobs, room: Room::new(bytes) }, waiting)
     }
 
     /// Dropped, the record is published or not. None if there is no writer any more.
@@ -46,10 +43,8 @@ impl Queue {
         value: Vec<u8>,
         expires: Instant,
     ) -> Option<Result<u64, RedisFailure>> {
-        // One that is larger than all the room has all of it.
         let bytes = stream.len() + once.as_ref().map_or(0, String::len) + value.len() + JOB;
-        let bytes = u32::try_from(bytes.min(self.most)).ok()?;
-        let room = Arc::clone(&self.room).acquire_many_owned(bytes).await.ok()?;
+        let room = self.room.take(bytes).await;
         let (answer, answered) = oneshot::channel();
         self.jobs.send(Job { stream, once, value, expires, answer, _room: room }).ok()?;
         answered.await.ok()
