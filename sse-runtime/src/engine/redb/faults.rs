@@ -119,7 +119,7 @@ async fn what_is_in_the_log_after_all_is_delivered_before_what_follows() {
     drop(engine);
     let engine = Redb {
         options: super::Options { faults: Arc::clone(&faults), ..Redb::open(&file).options },
-        running: Default::default(),
+        running: super::Started::not_yet(),
     };
     engine.start(Feed::new(&(Arc::clone(&recorder) as Arc<dyn Receiver>))).await.unwrap();
 
