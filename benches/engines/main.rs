@@ -66,29 +66,30 @@ async fn run(engine: &'static str, size: usize, scale: Scale) -> Comparison {
     match engine {
         "memory" => {
             let ours = Ours::new(Memory::new(), None).await;
-            measure::compare(engine, size, scale, &ours, &raw::Memory::new()).await
+            measure::compare(engine, size, scale, &ours, &[("by hand", raw::Memory::new())]).await
         }
         "redb" => {
             let folder = tempfile::tempdir().expect("a folder");
             let ours = Ours::new(Redb::open(folder.path().join("ours")), None).await;
-            measure::compare(engine, size, scale, &ours, &raw::Redb::new(&folder.path().join("raw"))).await
+            let by_hand = [("in groups", raw::Redb::new(&folder.path().join("raw")))];
+            measure::compare(engine, size, scale, &ours, &by_hand).await
         }
         "nats" => {
             let server = server::Nats::start().await;
             let ours = Ours::new(Nats::connect(server.url()), Some(Nats::connect(server.url()))).await;
-            measure::compare(engine, size, scale, &ours, &raw::Nats::new(&server.url()).await).await
+            measure::compare(engine, size, scale, &ours, &raw::Nats::ways(&server.url()).await).await
         }
         "redis" => {
             // As most people have it: what was answered is on the disk within a second.
             let server = server::Redis::with(&["--appendfsync", "everysec"]).await;
             let ours = Ours::new(Redis::connect(server.url()), Some(Redis::connect(server.url()))).await;
-            measure::compare(engine, size, scale, &ours, &raw::Redis::new(&server.url()).await).await
+            measure::compare(engine, size, scale, &ours, &raw::Redis::ways(&server.url()).await).await
         }
         _ => {
             let server = server::Postgres::with(&["-c", "fsync=on", "-c", "full_page_writes=on"]).await;
             let ours =
                 Ours::new(Postgres::connect(server.url()), Some(Postgres::connect(server.url()))).await;
-            measure::compare(engine, size, scale, &ours, &raw::Postgres::new(&server.url()).await).await
+            measure::compare(engine, size, scale, &ours, &raw::Postgres::ways(&server.url()).await).await
         }
     }
 }

@@ -42,8 +42,10 @@ const COLUMNS: [&str; 6] =
 pub(crate) struct Comparison {
     engine: &'static str,
     size: usize,
-    /// Of each round, ours and by hand, in the order of [`COLUMNS`].
-    rounds: Vec<[Vec<f64>; 2]>,
+    /// What the ways by hand are called.
+    by_hand: Vec<&'static str>,
+    /// Of each round, ours and those by hand, in the order of [`COLUMNS`].
+    rounds: Vec<Vec<Vec<f64>>>,
 }
 
 pub(crate) async fn compare(
@@ -51,27 +53,28 @@ pub(crate) async fn compare(
     size: usize,
     scale: Scale,
     ours: &impl Side,
-    raw: &impl Side,
+    raw: &[(&'static str, impl Side)],
 ) -> Comparison {
     let text = Bytes::from("x".repeat(size));
     let mut rounds = Vec::new();
     for round in 0..=scale.rounds {
-        let mut both = [Vec::new(), Vec::new()];
+        let mut all = vec![Vec::new(); 1 + raw.len()];
+        let sides = all.len();
         for work in WORKS {
             // Who begins changes.
-            for side in [round % 2, (round + 1) % 2] {
-                both[side].extend(match side {
-                    0 => measure(ours, &text, work, scale.time).await,
-                    _ => measure(raw, &text, work, scale.time).await,
+            for side in (0..sides).map(|side| (round + side) % sides) {
+                all[side].extend(match side.checked_sub(1) {
+                    None => measure(ours, &text, work, scale.time).await,
+                    Some(way) => measure(&raw[way].1, &text, work, scale.time).await,
                 });
             }
         }
         // The first is to warm up.
         if round > 0 {
-            rounds.push(both);
+            rounds.push(all);
         }
     }
-    Comparison { engine, size, rounds }
+    Comparison { engine, size, by_hand: raw.iter().map(|(name, _)| *name).collect(), rounds }
 }
 
 /// Events a second, or microseconds.
@@ -141,7 +144,7 @@ impl Comparison {
 
     pub(crate) fn rows(&self, table: &mut Table) {
         let name = format!("{}, {} B", self.engine, self.size);
-        let medians = |of: &dyn Fn(&[Vec<f64>; 2], usize) -> f64| {
+        let medians = |of: &dyn Fn(&[Vec<f64>], usize) -> f64| {
             let column = |at| median(self.rounds.iter().map(|round| of(round, at)).collect());
             (0..COLUMNS.len()).map(column).map(figure).collect::<Vec<_>>()
         };
@@ -149,8 +152,10 @@ impl Comparison {
             table.row([vec![name.to_owned(), what.to_owned()], figures].concat());
         };
         row(&name, "hub", medians(&|round, at| round[0][at]));
-        row("", "by hand", medians(&|round, at| round[1][at]));
-        row("", "ratio", medians(&|round, at| round[0][at] / round[1][at]));
+        for (way, name) in (1..).zip(&self.by_hand) {
+            row("", name, medians(&|round, at| round[way][at]));
+            row("", "ratio", medians(&|round, at| round[0][at] / round[way][at]));
+        }
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) trait Follower: Send + 'static {
 }
 
 /// As many tasks, each of which waits for its answer.
-async fn tasks(side: impl Side, text: Bytes, tasks: usize, until: Instant) -> u64 {
+pub(crate) async fn tasks(side: impl Side, text: Bytes, tasks: usize, until: Instant) -> u64 {
     let mut running = JoinSet::new();
     for _ in 0..tasks {
         let (side, text) = (side.clone(), text.clone());

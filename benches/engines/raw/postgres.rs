@@ -1,5 +1,5 @@
-//! tokio-postgres: a group is one statement, which inserts the events and notifies; a follower listens, and reads what is
-//! new.
+//! tokio-postgres: a statement inserts events and notifies, one of a task by itself or all of a group; a follower listens,
+//! and reads what is new.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,7 +10,7 @@ use futures_util::{StreamExt as _, future};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_postgres::{AsyncMessage, Client, NoTls, Statement};
 
-use crate::side::{Follower, Side};
+use crate::side::{Follower, Side, tasks};
 
 const TABLE: &str = "CREATE TABLE raw (seq bigserial PRIMARY KEY, topic text NOT NULL, block bytea NOT NULL);
     CREATE INDEX ON raw (topic, seq)";
@@ -24,15 +24,22 @@ pub(crate) struct Postgres {
     url: String,
     client: Arc<Client>,
     publish: Statement,
+    in_groups: bool,
 }
 
 impl Postgres {
-    pub(crate) async fn new(url: &str) -> Self {
+    pub(crate) async fn ways(url: &str) -> [(&'static str, Self); 2] {
+        let plain = Self::new(url).await;
+        let in_groups = Self { in_groups: true, ..plain.clone() };
+        [("by hand", plain), ("in groups", in_groups)]
+    }
+
+    async fn new(url: &str) -> Self {
         let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("a server");
         tokio::spawn(connection);
         client.batch_execute(TABLE).await.expect("a table");
         let publish = client.prepare(PUBLISH).await.expect("a statement");
-        Self { url: url.to_owned(), client: Arc::new(client), publish }
+        Self { url: url.to_owned(), client: Arc::new(client), publish, in_groups: false }
     }
 
     async fn group(&self, text: &[u8], events: usize) {
@@ -50,6 +57,9 @@ impl Side for Postgres {
     }
 
     async fn publish_many(&self, text: Bytes, under_way: usize, until: Instant) -> u64 {
+        if !self.in_groups {
+            return tasks(self.clone(), text, under_way, until).await;
+        }
         // While one half of the publishers is waiting for the disk, the other one gathers.
         let group = (under_way / 2).max(1);
         let mut published = 0;

@@ -1,4 +1,5 @@
-//! The client library: pipelines of `XADD` and `PUBLISH`, and a follower of the channel.
+//! The client library: `XADD` and `PUBLISH`, of each task by itself or of a group in one pipeline, and a follower of the
+//! channel.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use redis::aio::{MultiplexedConnection, PubSubStream};
 use redis::{AsyncConnectionConfig, Client, Pipeline};
 use tokio::task::JoinSet;
 
-use crate::side::{Follower, Side};
+use crate::side::{Follower, Side, tasks};
 
 /// The most events of one pipeline.
 const GROUP: usize = 256;
@@ -17,14 +18,21 @@ const GROUP: usize = 256;
 pub(crate) struct Redis {
     client: Client,
     connection: MultiplexedConnection,
+    in_groups: bool,
 }
 
 impl Redis {
-    pub(crate) async fn new(url: &str) -> Self {
+    pub(crate) async fn ways(url: &str) -> [(&'static str, Self); 2] {
+        let plain = Self::new(url).await;
+        let in_groups = Self { in_groups: true, ..plain.clone() };
+        [("by hand", plain), ("in groups", in_groups)]
+    }
+
+    async fn new(url: &str) -> Self {
         let client = Client::open(url).expect("a URL");
         let patient = AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(10)));
         let connection = client.get_multiplexed_async_connection_with_config(&patient).await;
-        Self { client, connection: connection.expect("a server") }
+        Self { client, connection: connection.expect("a server"), in_groups: false }
     }
 
     async fn group(&self, text: &[u8], events: usize) {
@@ -47,6 +55,9 @@ impl Side for Redis {
     }
 
     async fn publish_many(&self, text: Bytes, under_way: usize, until: Instant) -> u64 {
+        if !self.in_groups {
+            return tasks(self.clone(), text, under_way, until).await;
+        }
         // Two pipelines at least, so that one is under way while the other one is written.
         let group = (under_way / 2).clamp(1, GROUP);
         let mut running = JoinSet::new();

@@ -4,13 +4,16 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
 use sse_runtime::engine::Nats;
 use sse_runtime::testing::{ReceivedEvent, TestStream};
 use sse_runtime::{Hub, Topic};
+use sse_tests::within_limit;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::sleep;
 
 use super::by_hand::ByHand;
 use super::wait_until;
@@ -24,6 +27,12 @@ async fn hub(server: &server::Nats) -> Hub {
 
 async fn follow(hub: &Hub, last: &str) -> TestStream {
     client(hub).get("/a").last_event_id(last).stream().await
+}
+
+/// A hub that follows nothing is not told how the log goes on.
+async fn open(hub: &Hub) {
+    let mut events = client(hub).get("/a").stream().await;
+    assert_eq!(events.next().await.name, "sse-open");
 }
 
 async fn publish(hub: &Hub, text: &str) -> String {
@@ -91,6 +100,8 @@ async fn a_stream_that_was_deleted_is_made_again() {
 async fn a_log_that_another_node_has_begun_anew_is_joined() {
     let mut server = server::Nats::start().await;
     let (one, two) = (hub(&server).await, hub(&server).await);
+    open(&one).await;
+    open(&two).await;
     let old = publish(&one, "1").await;
 
     // Nothing of the old one is left, and somebody who knows nothing of it comes first.
@@ -132,6 +143,8 @@ async fn a_log_that_another_node_has_begun_anew_is_joined() {
 async fn a_server_that_has_lost_the_newest_events_does_not_use_their_numbers_again() {
     let mut server = server::Nats::start().await;
     let (one, two) = (hub(&server).await, hub(&server).await);
+    open(&one).await;
+    open(&two).await;
     let kept = publish(&one, "1").await;
     server.kill().await;
     let (folder, copy) =
@@ -159,6 +172,41 @@ async fn a_server_that_has_lost_the_newest_events_does_not_use_their_numbers_aga
     }
     // What was kept is still there, for a node that knows of no loss as well.
     expect(&mut follow(&hub(&server).await, &kept).await, "51").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_follows_nothing_knows_what_others_have_published_and_the_server_has_lost() {
+    let mut server = server::Nats::start().await;
+    let (one, idle) = (hub(&server).await, hub(&server).await);
+    publish(&one, "1").await;
+    server.kill().await;
+    let (folder, copy) =
+        (server.process().folder().join("jetstream"), server.process().folder().join("copy"));
+    copy_all(&folder, &copy);
+    server.start_again().await;
+    let mut newest = String::new();
+    for n in 2..10 {
+        newest = publish(&one, &n.to_string()).await;
+    }
+    drop(one);
+    // It asks the server now and then.
+    let by_hand = ByHand::connect(&server).await;
+    let mut asked = by_hand.ask("INFO", Value::Null).await["api"]["total"].as_u64().expect("a count") + 2;
+    within_limit("it has looked", async {
+        while by_hand.ask("INFO", Value::Null).await["api"]["total"].as_u64() < Some(asked) {
+            // This was a request, too.
+            asked += 1;
+            sleep(Duration::from_millis(100)).await;
+        }
+    })
+    .await;
+
+    server.kill().await;
+    fs::remove_dir_all(&folder).expect("removed");
+    fs::rename(&copy, &folder).expect("moved");
+    server.start_again().await;
+    let id = publish(&idle, "10").await;
+    assert!(seq(&id) > seq(&newest), "{id} after {newest}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

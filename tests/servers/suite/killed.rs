@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use sse_runtime::{Hub, PublishError, Topic};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -42,12 +43,16 @@ async fn nothing_is_lost_or_doubled_when_the_server_is_killed<E: OnServer>() {
     let beginning = position(&nodes[0].0).to_string();
 
     let mut followers = JoinSet::new();
+    let opened = Arc::new(Semaphore::new(0));
     for (who, (_, serving)) in ["at node 0", "at node 1"].into_iter().zip(&nodes) {
         for path in [ALL, "/a"] {
-            let (address, last) = (serving.address, beginning.clone());
-            followers.spawn(async move { (who, path, read(address, path, last).await) });
+            let (address, last, opened) = (serving.address, beginning.clone(), Arc::clone(&opened));
+            followers.spawn(async move { (who, path, read(address, path, last, &opened).await) });
         }
     }
+    // Live: to read a log that grows as fast as the server can write is another matter.
+    let live = opened.acquire_many(4);
+    drop(sse_tests::within_limit("streams", live).await);
     let begun = Instant::now();
     let counts = Arc::new(Counts::default());
     let mut publishers = JoinSet::new();
@@ -94,7 +99,7 @@ async fn nothing_is_lost_or_doubled_when_the_server_is_killed<E: OnServer>() {
     // As one finds it who was not there.
     let (_hub, late) = node(&log).await;
     let address = late.address;
-    followers.spawn(async move { ("later", "/a", read(address, "/a", beginning).await) });
+    followers.spawn(async move { ("later", "/a", read(address, "/a", beginning, &opened).await) });
     let mut all = Vec::new();
     let heard = async {
         while let Some(done) = followers.join_next().await {
@@ -197,7 +202,7 @@ struct Heard {
 }
 
 /// Follows until the end of each topic, and comes back when its stream ends, as browsers do.
-async fn read(address: SocketAddr, path: &str, mut last: String) -> Heard {
+async fn read(address: SocketAddr, path: &str, mut last: String, opened: &Semaphore) -> Heard {
     let mut heard = Heard::default();
     let mut to_end = path.split(',').count();
     loop {
@@ -208,6 +213,7 @@ async fn read(address: SocketAddr, path: &str, mut last: String) -> Heard {
                     "message" => {}
                     "sse-open" => {
                         assert!(event.data.contains(r#""resumed":true"#), "{event:?}");
+                        opened.add_permits(1);
                         continue;
                     }
                     // It was too slow, or the log could not be read, and the stream ends.

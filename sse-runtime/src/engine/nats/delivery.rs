@@ -1,4 +1,5 @@
-//! What arrives: one consumer of the whole stream for each node, which lives as long as its connection.
+//! What arrives: one consumer of the whole stream for each node that has a topic open. It lives as long as its connection,
+//! or until the last topic is closed.
 //!
 //! The server pushes every record, of all topics, in the order of the sequence; nothing is acknowledged. Whatever does not
 //! fit ends it, and `mend` goes on behind the last record that came:
@@ -16,11 +17,12 @@ use async_nats::{Message, StatusCode, Subject, Subscriber};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use serde_json::json;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::error::NatsError;
 use super::message::decode;
 use super::session::{Session, Shared};
+use super::stream;
 
 /// How often the server says that it is there.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -29,16 +31,78 @@ const SILENCE: Duration = Duration::from_millis(2500);
 /// How long the server keeps a consumer that nobody listens to.
 const FORGOTTEN: Duration = Duration::from_secs(10);
 
+/// Delivers on a connection whenever a topic is open, until it cannot go on, and says why. `first` is there if delivery was
+/// under way before.
+pub(super) async fn run(shared: &Shared, session: &Session, mut first: Option<Consumer>) -> NatsError {
+    loop {
+        let turn = tokio::select! {
+            turn = shared.opened.wanted() => turn,
+            error = watch(shared, session) => return error,
+        };
+        let consumer = match first.take().filter(|consumer| consumer.turn == turn) {
+            Some(consumer) => consumer,
+            None => match Consumer::at_the_end(shared, session, turn).await {
+                Ok(consumer) => consumer,
+                Err(error) => return error,
+            },
+        };
+        shared.delivered_up_to(session.number(consumer.passed));
+        shared.opened.begun(turn, session.number(consumer.passed));
+        tokio::select! {
+            error = consumer.run(shared, session) => return error,
+            () = shared.opened.over(turn) => {}
+        }
+    }
+}
+
+/// Looks at the log now and then, as long as nothing is delivered that would tell: it may be gone, or the server silent, or
+/// others may have come further, whose numbers are not to be used again if the server loses them. Ends if something is wrong.
+async fn watch(shared: &Shared, session: &Session) -> NatsError {
+    loop {
+        sleep(HEARTBEAT).await;
+        // Before it is asked: more are published meanwhile.
+        let known = shared.known();
+        match timeout(SILENCE, last(shared, session)).await {
+            Ok(Ok(last)) if session.number(last) < known => return gone("the newest events are gone"),
+            Ok(Ok(last)) => shared.know(session.number(last)),
+            Ok(Err(error)) => return error,
+            Err(_) => return NatsError::TimedOut { doing: "say what the stream has", after: SILENCE },
+        }
+    }
+}
+
+/// The last sequence of the log.
+async fn last(shared: &Shared, session: &Session) -> Result<u64, NatsError> {
+    match stream::find(&session.api, &shared.options).await? {
+        Some(found) if found.identity == session.identity => Ok(found.last),
+        _ => Err(gone("the stream is gone")),
+    }
+}
+
+fn gone(reason: &str) -> NatsError {
+    NatsError::Refused { doing: "deliver", code: 0, reason: reason.to_owned() }
+}
+
 /// A consumer that has been made.
 pub(super) struct Consumer {
+    /// For which turn.
+    turn: u64,
     messages: Subscriber,
     /// Sequence of the newest record that came, or was before.
     passed: u64,
 }
 
 impl Consumer {
+    /// Delivers what comes from now on.
+    async fn at_the_end(shared: &Shared, session: &Session, turn: u64) -> Result<Self, NatsError> {
+        let last = last(shared, session).await?;
+        // What was delivered before may be more, of a server that is behind.
+        let delivered = session.seq(shared.delivered()).unwrap_or_default();
+        Self::new(session, turn, last.max(delivered)).await
+    }
+
     /// Delivers what is behind the sequence `passed`.
-    pub(super) async fn new(session: &Session, passed: u64) -> Result<Self, NatsError> {
+    pub(super) async fn new(session: &Session, turn: u64, passed: u64) -> Result<Self, NatsError> {
         let api = &session.api;
         let inbox = api.client.new_inbox();
         // Before the consumer, which does not wait for it.
@@ -60,11 +124,11 @@ impl Consumer {
             },
         });
         api.ask("deliver", "CONSUMER.CREATE", &config).await?;
-        Ok(Self { messages, passed })
+        Ok(Self { turn, messages, passed })
     }
 
     /// Delivers until it cannot go on, and says why.
-    pub(super) async fn run(mut self, shared: &Shared, session: &Session) -> NatsError {
+    async fn run(mut self, shared: &Shared, session: &Session) -> NatsError {
         let lost = || NatsError::lost(&session.api.server);
         let mut received = 0;
         loop {
@@ -130,7 +194,7 @@ impl Consumer {
 }
 
 fn interrupted(why: &str) -> NatsError {
-    NatsError::Refused { doing: "deliver", code: 0, reason: format!("delivery was interrupted: {why}") }
+    gone(&format!("delivery was interrupted: {why}"))
 }
 
 /// Of a message: which one it is for the consumer, and its sequence in the stream.

@@ -28,7 +28,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::api::Api;
 use super::connect::Servers;
-use super::delivery::Consumer;
+use super::delivery::{self, Consumer};
 use super::error::NatsError;
 use super::queue::Job;
 use super::session::{Session, Shared};
@@ -53,10 +53,10 @@ pub(super) async fn run(
     shared: Arc<Shared>,
     mut servers: Servers,
     mut jobs: UnboundedReceiver<Job>,
-    first: (Arc<Session>, Consumer),
+    first: Arc<Session>,
 ) {
     let mut pending = Pending::new();
-    let (mut session, mut consumer) = first;
+    let (mut session, mut consumer) = (first, None);
     loop {
         shared.session.send_replace(Some(Arc::clone(&session)));
         let Some(error) = connected(&shared, &session, consumer, &mut pending, &mut jobs).await else {
@@ -89,14 +89,16 @@ pub(super) async fn within<T>(attempt: impl Future<Output = Result<T, NatsError>
 async fn connected(
     shared: &Arc<Shared>,
     session: &Arc<Session>,
-    consumer: Consumer,
+    consumer: Option<Consumer>,
     pending: &mut Pending,
     jobs: &mut UnboundedReceiver<Job>,
 ) -> Option<NatsError> {
     // A task of its own, so that the two can run at once.
     let (for_delivery, with) = (Arc::clone(shared), Arc::clone(session));
     let mut delivering =
-        AbortOnDropHandle::new(tokio::spawn(async move { consumer.run(&for_delivery, &with).await }));
+        AbortOnDropHandle::new(tokio::spawn(
+            async move { delivery::run(&for_delivery, &with, consumer).await },
+        ));
     let ended = {
         let publishing = pin!(publish(shared, session, pending, jobs));
         tokio::select! {
@@ -133,10 +135,7 @@ async fn publish(
     let mut group = Vec::with_capacity(GROUP);
     loop {
         let outcome = tokio::select! {
-            answer = writer.answers.next() => match answer {
-                Some(answer) => writer.answered(pending, &answer),
-                None => Err(NatsError::lost(&session.api.server)),
-            },
+            answer = writer.answers.next() => writer.answered_all(pending, answer),
             taken = jobs.recv_many(&mut group, GROUP.min(pending.room())), if pending.room() > 0 => {
                 if taken == 0 {
                     return None;
@@ -177,7 +176,10 @@ pub(super) async fn open(options: &super::Options, servers: &mut Servers) -> Res
 }
 
 /// Connects to the log that a hub has been on.
-async fn open_again(shared: &Shared, servers: &mut Servers) -> Result<(Arc<Session>, Consumer), NatsError> {
+async fn open_again(
+    shared: &Shared,
+    servers: &mut Servers,
+) -> Result<(Arc<Session>, Option<Consumer>), NatsError> {
     let options = &shared.options;
     let api = Api::new(servers.connect(options).await?, &options.stream);
     let found = match stream::find(&api, options).await? {
@@ -193,32 +195,42 @@ async fn open_again(shared: &Shared, servers: &mut Servers) -> Result<(Arc<Sessi
         }
     };
     let session = Session::new(api, &options.stream, &found, shared.epoch);
-    let passed = settle(shared, &session, &found).await?;
-    let consumer = Consumer::new(&session, passed).await?;
+    let last = no_number_twice(shared, &session, &found).await?;
+    let consumer = match shared.opened.under_way() {
+        Some(turn) => Some(Consumer::new(&session, turn, go_on(shared, &session, found.first)).await?),
+        None => {
+            shared.know(session.number(last));
+            None
+        }
+    };
     Ok((Arc::new(session), consumer))
 }
 
-/// Makes sure that no number means two records, and that the hub knows what it has missed. The answer is the sequence up to
-/// which nothing is to be delivered.
-async fn settle(shared: &Shared, session: &Session, found: &Found) -> Result<u64, NatsError> {
-    let (known, mut last) = (shared.known(), found.last);
-    // Of another stream before this one.
-    let missing = session.seq(known).unwrap_or_default().saturating_sub(last);
-    if missing > 0 {
-        tracing::error!(
-            stream = session.stream,
-            missing,
-            "the server has lost the newest events: their numbers are not used again"
-        );
-        last = fill(session, last + missing).await?;
-        shared.lost(session.number(last));
+/// Makes sure that no number means two records. The answer is the last sequence.
+async fn no_number_twice(shared: &Shared, session: &Session, found: &Found) -> Result<u64, NatsError> {
+    // None of them, if they were given out in another stream before this one.
+    let missing = session.seq(shared.known()).unwrap_or_default().saturating_sub(found.last);
+    if missing == 0 {
+        return Ok(found.last);
     }
+    tracing::error!(
+        stream = session.stream,
+        missing,
+        "the server has lost the newest events: their numbers are not used again"
+    );
+    let last = fill(session, found.last + missing).await?;
+    shared.lost(session.number(last));
+    Ok(last)
+}
+
+/// Where delivery goes on: behind this sequence. The hub is told what it does not get any more.
+fn go_on(shared: &Shared, session: &Session, first: u64) -> u64 {
     let before = session.seq(shared.delivered());
-    let passed = before.unwrap_or_default().max(found.first.saturating_sub(1));
+    let passed = before.unwrap_or_default().max(first.saturating_sub(1));
     if before != Some(passed) {
         shared.lost(session.number(passed));
     }
-    Ok(passed)
+    passed
 }
 
 /// Uses up the numbers until this one.

@@ -13,12 +13,14 @@
 //! queue      publishers wait here
 //! writer     publishing
 //! mend       the task that has a connection, or makes one
+//! opened     whether there is anything to deliver
 //! delivery   to the hub
 //! reader     history
 //! ```
 //!
-//! Every node receives every event of the log, also of topics that nobody has open there: one consumer of the whole stream
-//! is the only way by which the server itself keeps the order over all topics, and says what is missing.
+//! A node receives every event of the log, also of topics that nobody has open there, or none as long as it has no topic
+//! open: one consumer of the whole stream is the only way by which the server itself keeps the order over all topics, and
+//! says what is missing.
 
 mod api;
 mod connect;
@@ -26,6 +28,7 @@ mod delivery;
 mod error;
 mod mend;
 mod message;
+mod opened;
 mod queue;
 mod reader;
 mod session;
@@ -43,11 +46,13 @@ use tokio_util::task::AbortOnDropHandle;
 pub use error::NatsError;
 
 use self::connect::Servers;
-use self::delivery::Consumer;
 use self::queue::Queue;
 use self::session::{Session, Shared};
 use super::started::Started;
 use super::{Answer, Engine, EngineError, Feed, Log, Page, Record};
+
+/// How long `open` waits for a server that is away.
+const OPEN: Duration = Duration::from_secs(10);
 
 /// A log in a stream of NATS JetStream, shared by any number of processes.
 ///
@@ -92,10 +97,11 @@ use super::{Answer, Engine, EngineError, Feed, Log, Page, Record};
 /// # Speed
 ///
 /// Many events are under way at once, so publishing one after the other is as slow as a round trip, and many tasks that
-/// publish at once are not. Each process receives every event of the log, also of topics that nobody follows there: two logs
-/// that have nothing to do with each other are better two [streams](Self::stream).
+/// publish at once are not. A process that has subscribers receives every event of the log, also of topics that nobody
+/// follows there: two logs that have nothing to do with each other are better two [streams](Self::stream). One that only
+/// publishes receives none.
 ///
-/// To read history makes a consumer on the server for each page of up to 512 events.
+/// To read history makes a consumer on the server for each page of up to 2048 events.
 ///
 /// # Once
 ///
@@ -111,7 +117,7 @@ use super::{Answer, Engine, EngineError, Feed, Log, Page, Record};
 /// While there is no connection, `publish` waits, for [`publish_timeout`](Self::publish_timeout) at most, and is then an
 /// error: the outcome is unknown. Streams stay open. It connects again by itself, at most a second after the server is
 /// back, sends what has had no answer, in its order, and delivers from where it stopped. A server that is silent, because
-/// it hangs or the network does, is noticed after 2.5 s.
+/// it hangs or the network does, is noticed after 2.5 s, or a second later by one that has no subscribers.
 ///
 /// # Logins and TLS
 ///
@@ -283,11 +289,10 @@ impl Nats {
             let (api, found) = mend::open(&options, &mut servers).await?;
             let epoch = found.identity.epoch;
             let session = Session::new(api, &options.stream, &found, epoch);
-            let consumer = Consumer::new(&session, found.last).await?;
             let log = Log { epoch, top: session.number(found.last) };
             let (queue, jobs) = Queue::new(options.queue);
             let shared = Arc::new(Shared::new(options.clone(), feed, epoch, log.top));
-            let task = mend::run(Arc::clone(&shared), servers, jobs, (Arc::new(session), consumer));
+            let task = mend::run(Arc::clone(&shared), servers, jobs, Arc::new(session));
             let task = AbortOnDropHandle::new(tokio::spawn(task));
             Ok((Running { shared, queue, _task: task }, log))
         })
@@ -300,12 +305,21 @@ impl Engine for Nats {
         Answer::later(self.running.start(self.begin(feed)))
     }
 
-    fn open<'a>(&'a self, _: &'a str) -> Answer<'a, u64> {
-        // Whatever is published is delivered.
-        Answer::now(Ok(0))
+    fn open<'a>(&'a self, topic: &'a str) -> Answer<'a, u64> {
+        Answer::later(async move {
+            let opened = &self.running()?.shared.opened;
+            match timeout(OPEN, opened.open(topic)).await {
+                Ok(above) => above.ok_or_else(|| EngineError::new(NatsError::Closed)),
+                Err(_) => Err(EngineError::new(NatsError::TimedOut { doing: "deliver", after: OPEN })),
+            }
+        })
     }
 
-    fn close(&self, _: &str) {}
+    fn close(&self, topic: &str) {
+        if let Some(running) = self.running.get() {
+            running.shared.opened.close(topic);
+        }
+    }
 
     fn publish<'a>(&'a self, topic: &'a str, record: Record<'_>) -> Answer<'a, u64> {
         let payload = message::encode(topic, record);

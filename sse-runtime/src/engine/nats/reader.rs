@@ -23,7 +23,10 @@ use super::{stream, subject};
 use crate::engine::{Page, Stored};
 
 /// How much one page has at most.
-const RECORDS: u64 = 512;
+///
+/// To make a consumer takes the server longer than to read some hundreds of records: with many events behind them, up to
+/// seconds.
+const RECORDS: u64 = 2048;
 const BYTES: u64 = 1 << 20;
 /// How long the next record of a page is waited for.
 const NEXT: Duration = Duration::from_secs(3);
@@ -157,7 +160,7 @@ async fn take(
     until: u64,
 ) -> Result<Part, NatsError> {
     let mut part = Part { records: Vec::new(), passed: after, is_last: pending == 0 };
-    let mut wanted = pending.min(RECORDS);
+    let mut wanted = pending.min(RECORDS).min(until.saturating_sub(after));
     // A first record that is larger than a page is asked for alone.
     let mut bytes = Some(BYTES);
     let mut taken = 0;

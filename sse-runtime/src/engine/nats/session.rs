@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::Options;
 use super::api::Api;
+use super::opened::Opened;
 use super::stream::{Found, Identity};
 use crate::engine::Feed;
 
@@ -15,6 +16,7 @@ pub(super) struct Shared {
     pub(super) options: Options,
     pub(super) feed: Feed,
     pub(super) epoch: u64,
+    pub(super) opened: Opened,
     /// The highest number that was delivered, or left out.
     delivered: AtomicU64,
     /// The highest number that anybody here was told of.
@@ -36,7 +38,8 @@ pub(super) struct Session {
 impl Shared {
     pub(super) fn new(options: Options, feed: Feed, epoch: u64, top: u64) -> Self {
         let (delivered, known) = (AtomicU64::new(top), AtomicU64::new(top));
-        Self { options, feed, epoch, delivered, known, session: watch::Sender::new(None) }
+        let opened = Opened::default();
+        Self { options, feed, epoch, opened, delivered, known, session: watch::Sender::new(None) }
     }
 
     pub(super) fn delivered(&self) -> u64 {

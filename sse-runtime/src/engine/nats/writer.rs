@@ -8,13 +8,15 @@
 //! nobody waits for any more is not sent again.
 
 use std::collections::VecDeque;
+use std::num::NonZero;
 use std::time::{Duration, Instant};
 
 use async_nats::header::NATS_MESSAGE_ID;
 use async_nats::{HeaderMap, Message, Subscriber};
-use serde_json::Value;
+use futures_util::{FutureExt as _, StreamExt as _};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
-use super::api::number;
 use super::error::NatsError;
 use super::queue::Job;
 use super::session::{Session, Shared};
@@ -23,6 +25,8 @@ use super::session::{Session, Shared};
 pub(super) const UNDER_WAY: usize = 4096;
 /// A server that has not answered for so long has not got it, or never will.
 pub(super) const ANSWER: Duration = Duration::from_secs(4);
+/// How many answers are taken before anything else is looked at.
+const AT_ONCE: usize = 64;
 /// What headers take beside the id.
 const HEADERS: usize = "NATS/1.0\r\nNats-Msg-Id: \r\n\r\n".len();
 
@@ -133,11 +137,46 @@ impl<'a> Writer<'a> {
         published.await.map_err(|error| self.session.api.lost(error))
     }
 
+    /// Takes an answer of the server, and those that are there already. An error if the connection is of no use any more.
+    pub(super) fn answered_all(
+        &mut self,
+        pending: &mut Pending,
+        mut answer: Option<Message>,
+    ) -> Result<(), NatsError> {
+        for _ in 0..AT_ONCE {
+            let Some(message) = answer else { return Err(NatsError::lost(&self.session.api.server)) };
+            self.answered(pending, &message)?;
+            match self.answers.next().now_or_never() {
+                Some(next) => answer = next,
+                None => return Ok(()),
+            }
+        }
+        answer.map_or(Ok(()), |message| self.answered(pending, &message))
+    }
+
     /// Takes an answer of the server. An error if the connection is of no use any more.
-    pub(super) fn answered(&self, pending: &mut Pending, answer: &Message) -> Result<(), NatsError> {
+    fn answered(&self, pending: &mut Pending, answer: &Message) -> Result<(), NatsError> {
         let Some((_, which)) = answer.subject.rsplit_once('.') else { return Ok(()) };
         let Ok(which) = u64::from_str_radix(which, 16) else { return Ok(()) };
-        let outcome = match self.session.api.understood("publish", answer) {
+        let outcome = match stored(answer) {
+            Some(seq) => Ok(self.known(seq)),
+            None => self.refused(pending, which, answer)?,
+        };
+        if let Some(job) = pending.take(which) {
+            job.answer(outcome);
+        }
+        Ok(())
+    }
+
+    /// An answer that is no number. An error if the connection is of no use any more.
+    #[cold]
+    fn refused(
+        &self,
+        pending: &mut Pending,
+        which: u64,
+        answer: &Message,
+    ) -> Result<Result<u64, NatsError>, NatsError> {
+        Ok(match self.session.api.understood("publish", answer) {
             // The stream is gone, or JetStream is about to begin.
             Err(error @ NatsError::NoJetStream { .. }) => return Err(error),
             Err(NatsError::TooLarge { .. }) => {
@@ -148,20 +187,27 @@ impl<'a> Writer<'a> {
                 Err(NatsError::TooLarge { size, most: 0 })
             }
             Err(error) => Err(error),
-            Ok(answer) => self.stored(&answer),
-        };
-        if let Some(job) = pending.take(which) {
-            job.answer(outcome);
-        }
-        Ok(())
+            Ok(_) => {
+                let reason = "its answer has no number".to_owned();
+                Err(NatsError::Refused { doing: "publish", code: 0, reason })
+            }
+        })
     }
 
-    fn stored(&self, answer: &Value) -> Result<u64, NatsError> {
-        let seq = number(answer, "seq").filter(|&seq| seq > 0);
-        let none =
-            NatsError::Refused { doing: "publish", code: 0, reason: "its answer has no number".to_owned() };
-        let number = self.session.number(seq.ok_or(none)?);
+    fn known(&self, seq: NonZero<u64>) -> u64 {
+        let number = self.session.number(seq.get());
         self.shared.know(number);
-        Ok(number)
+        number
     }
+}
+
+/// The sequence, if the record is in the stream.
+fn stored(answer: &Message) -> Option<NonZero<u64>> {
+    #[derive(Deserialize)]
+    struct Stored {
+        seq: NonZero<u64>,
+        error: Option<IgnoredAny>,
+    }
+    let stored: Stored = serde_json::from_slice(&answer.payload).ok()?;
+    stored.error.is_none().then_some(stored.seq)
 }

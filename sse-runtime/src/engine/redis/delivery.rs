@@ -29,7 +29,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::error::{Meaning, RedisFailure, meaning};
-use super::keys::{Message, Parts, message, number};
+use super::keys::{Message, Parts, entries, message, number};
 use super::link::Shared;
 use super::retention::milliseconds;
 use super::script::{self, MARK};
@@ -292,28 +292,34 @@ impl Delivery {
     }
 
     /// Takes a message; the number of a mark, if it is one.
-    fn take(&mut self, message: &Msg) -> Option<u64> {
-        let (channel, payload) = (message.get_channel_name(), message.get_payload_bytes());
+    fn take(&mut self, said: &Msg) -> Option<u64> {
+        let (channel, payload) = (said.get_channel_name(), said.get_payload_bytes());
         if channel == self.shared.keys.marks {
             return self.take_mark(payload);
         }
-        let Some(record) = self::message(payload) else {
-            tracing::warn!(channel, "what came on a channel of the log is not a record");
-            return None;
-        };
-        let Message { seq, previous, parts } = record;
-        if seq <= self.delivered {
-            return None;
+        for entry in entries(payload) {
+            let Some(record) = entry.and_then(message) else {
+                tracing::warn!(channel, "what came on a channel of the log is not a record");
+                break;
+            };
+            self.take_record(channel, &record);
         }
-        let newest = self.open.get_mut(channel)?;
+        None
+    }
+
+    fn take_record(&mut self, channel: &str, record: &Message<'_>) {
+        let &Message { seq, previous, ref parts } = record;
+        if seq <= self.delivered {
+            return;
+        }
+        let Some(newest) = self.open.get_mut(channel) else { return };
         // Of a record that came before this one, and did not come.
         let missed = *newest > 0 && previous > (*newest).max(self.lost);
         *newest = seq;
         if missed {
             self.lose(previous);
         }
-        self.deliver(channel, seq, &parts);
-        None
+        self.deliver(channel, seq, parts);
     }
 
     fn take_mark(&mut self, payload: &[u8]) -> Option<u64> {

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! The first record that a stream has says what was evicted: everything up to the one before it, and nothing else. The same
-//! names are the channels; a message is the same text.
+//! names are the channels; a message is one such text or several, each with its length before it: `<bytes> <text>`.
 
 use crate::engine::{Record, TraceParent};
 
@@ -100,7 +100,23 @@ pub(super) fn decode(value: &[u8]) -> Option<Parts<'_>> {
     Some(Parts { key: std::str::from_utf8(key).ok()?, trace, block })
 }
 
-/// A message of a topic's channel, or an entry of its stream.
+/// The entries of a message; none in place of the rest, if that is none.
+pub(super) fn entries(mut payload: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
+    std::iter::from_fn(move || {
+        if payload.is_empty() {
+            return None;
+        }
+        let rest = std::mem::take(&mut payload);
+        let entry =
+            number(rest).and_then(|(length, rest)| rest.split_at_checked(usize::try_from(length).ok()?));
+        Some(entry.map(|(entry, rest)| {
+            payload = rest;
+            entry
+        }))
+    })
+}
+
+/// An entry of a topic's stream.
 pub(super) struct Message<'a> {
     pub(super) seq: u64,
     /// The number of the topic's record before it; 0 if there is none.
@@ -146,6 +162,15 @@ mod tests {
             assert!(message(payload.as_bytes()).is_none(), "{payload:?}");
         }
         assert!(message(b"1 2 \0\0\0\0\0").is_some());
+    }
+
+    #[test]
+    fn a_message_has_several_entries() {
+        let all = |payload: &'static str| entries(payload.as_bytes()).collect::<Vec<_>>();
+        assert_eq!(all("3 a b1  0 "), [Some(&b"a b"[..]), Some(b" "), Some(b"")]);
+        assert_eq!(all("1 a2 b"), [Some(&b"a"[..]), None]);
+        assert_eq!(all("a"), [None]);
+        assert_eq!(all(""), []);
     }
 
     #[test]

@@ -67,6 +67,14 @@ call('HSET', about, 'top', format('%.0f', top > start and top or tonumber(log[2]
 local most = ARGV[6]
 local trim = tonumber(most) < 1000 and '=' or '~'
 local scores, old, plain = {}, tonumber(log[4]) or 0, true
+-- What comes in a row of one stream is one message: most of what a message costs is not its bytes.
+local row, channel = {}, nil
+local function publish()
+    if channel then
+        call('PUBLISH', channel, table.concat(row))
+        row, channel = {}, nil
+    end
+end
 for at = 10, #ARGV, 3 do
     record = (at - 7) / 3
     local number = numbers[record]
@@ -84,7 +92,13 @@ for at = 10, #ARGV, 3 do
         if type(added) == 'table' then
             numbers[record], plain = 0, false
         else
-            call('PUBLISH', key, entry)
+            if channel ~= key then
+                publish()
+                channel = key
+            end
+            row[#row + 1] = #entry
+            row[#row + 1] = ' '
+            row[#row + 1] = entry
             previous[stream], scores[stream] = id, id
             if ARGV[at + 1] ~= '0' then
                 call('SET', KEYS[3 + streams + tonumber(ARGV[at + 1])], id, 'PX', ARGV[8])
@@ -94,6 +108,7 @@ for at = 10, #ARGV, 3 do
         plain = false
     end
 end
+publish()
 local changed = {}
 for stream, id in pairs(scores) do
     changed[#changed + 1] = id
