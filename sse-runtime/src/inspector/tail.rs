@@ -152,4 +152,16 @@ mod tests {
         assert_eq!(seen[0].data, format!("{}\n", "ö".repeat(99)), "half a character is not shown");
         assert_eq!((seen[0].bytes, seen[0].name.as_ref().map(String::len)), (long.len(), Some(200)));
     }
+
+    #[test]
+    fn an_id_that_is_cut_through_is_not_shown_as_far_as_it_goes() {
+        let id = "abcdefghijkmnpqrstuvwxyz23";
+        for before in 150..210_usize {
+            let long = format!("{}{id} and more", ".".repeat(before));
+            let seen: Vec<_> = events(&frame(&[Event::default().id(id).data(long)])).collect();
+            assert!(!seen[0].data.contains("abcdefg"), "{before}: {}", seen[0].data);
+            assert_eq!(seen[0].data.contains("abcdef"), before <= 194, "{before}: {}", seen[0].data);
+            assert_eq!(seen[0].id.as_deref(), Some("abcdef…"));
+        }
+    }
 }
