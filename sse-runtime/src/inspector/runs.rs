@@ -14,6 +14,7 @@ use super::secret::masked;
 use super::tail::shown;
 use super::view::View;
 use crate::runs::{Run, RunInfo, runs_of};
+use crate::stream::DisconnectReason;
 
 /// How many a page is told of.
 const MOST: usize = 100;
@@ -37,7 +38,7 @@ pub(super) fn to_json(inspector: &Inner, view: &View) -> Value {
 fn wants(view: &View, info: &RunInfo, run: &Run) -> bool {
     let (id, path) = (masked(info.id.as_str()), masked(run.path()));
     let principal = info.principal.as_deref().map(masked);
-    let ended = info.ended.map(|reason| reason.as_str());
+    let ended = info.ended.map(DisconnectReason::as_str);
     let texts = [Some(&*id), Some(&*path), Some(info.route), principal.as_deref(), ended];
     texts.into_iter().flatten().any(|text| view.wants(text)) || run.number().to_string() == view.filter
 }
@@ -55,7 +56,7 @@ fn run_json(info: &RunInfo, run: &Run) -> Value {
         "events": info.events,
         "bytes": info.bytes,
         "begun": run.has_begun(),
-        "ended": info.ended.map(|reason| reason.as_str()),
+        "ended": info.ended.map(DisconnectReason::as_str),
     })
 }
 
