@@ -1,5 +1,5 @@
 //! A page that looks into the running program, and one to try things on: what does it make of a stream that is closed,
-//! or of a network that stalls?
+//! or of a network that stalls? And of a long task that somebody ends?
 //!
 //! ```text
 //! cargo run --example inspector --features inspector
@@ -8,7 +8,8 @@
 //!
 //! Open <http://127.0.0.1:3000> in one window, and <http://127.0.0.1:3000/_sse> in another beside it: there are the
 //! streams of the first. Choose one; *Stall* it, and the page says that it has heard nothing for a while; *Close* it, and it
-//! comes back, having missed nothing; *Send* it something of your own.
+//! comes back, having missed nothing; *Send* it something of your own. Put the kettle on: that is a run, which goes on
+//! without the page that began it. Open a second page and watch it from there; *Cancel* it, and both hear why.
 
 use std::{env, time::Duration};
 
@@ -20,8 +21,8 @@ use axum::{
 };
 use serde::Deserialize;
 use sse_runtime::{
-    Error, Event, Hub, Inspector, PublishError, Result, Shutdown, Sse, StatusCode, Topic, listen, routes,
-    serve, sse_route,
+    Disconnect, Error, Event, Hub, Inspector, PublishError, Result, Shutdown, Sse, StatusCode, Topic, listen,
+    routes, serve, sse_route,
 };
 use tokio::time::{interval, sleep};
 
@@ -66,6 +67,20 @@ async fn clock(sse: Sse) -> Result<()> {
     Ok(())
 }
 
+/// Heats up by a degree a second, whether anybody watches or not.
+#[sse_route("/kettle", methods = ["POST"], run = "5m", retry = "1s", end = "boils")]
+async fn kettle(sse: Sse) -> Result<()> {
+    if let Some(run) = sse.run() {
+        run.on_end(|over: Disconnect| async move { tracing::info!("the kettle is off: {}", over.reason) });
+    }
+    let mut second = interval(Duration::from_secs(1));
+    for degrees in 20..=100 {
+        second.tick().await;
+        sse.send(Event::new("degrees").data(degrees.to_string())).await?;
+    }
+    Ok(())
+}
+
 /// Talks for as long as it is polled: now more, now less.
 async fn talk(hub: Hub) -> Result<(), PublishError> {
     let rooms: Vec<Topic> = ROOMS.iter().map(|room| hub.topic(room)).collect();
@@ -83,7 +98,11 @@ async fn talk(hub: Hub) -> Result<(), PublishError> {
 fn app(hub: Hub, shutdown: &Shutdown) -> Router {
     let page = || async { Html(include_str!("inspector.html")) };
     let inspector = Inspector::new(shutdown).hub("rooms", &hub);
-    Router::new().route("/", get(page)).merge(routes![room, clock]).with_state(hub).merge(inspector.routes())
+    Router::new()
+        .route("/", get(page))
+        .merge(routes![room, clock, kettle])
+        .with_state(hub)
+        .merge(inspector.routes())
 }
 
 #[tokio::main]

@@ -99,7 +99,7 @@
 //! | `client` | no | the module `client`, which serves a client for browsers: see [`guide::browser_client`] |
 //! | `compression` | no | `Compression`, a layer that compresses streams, event by event |
 //! | `docs` | no | `openapi`, and the page `/docs`, which is embedded (Rust 1.88) |
-//! | `inspector` | no | `Inspector`, a page that shows routes, streams and topics while they live |
+//! | `inspector` | no | `Inspector`, a page that shows routes, streams, runs and topics while they live |
 //! | `listenfd` | yes | [`listen`] takes a socket from systemd or systemfd |
 //! | `http2` | no | HTTP/2 without TLS in [`serve`] |
 //! | `metrics` | no | numbers about streams and hubs, for Prometheus and others: see [`guide::observability`] |

@@ -11,6 +11,15 @@ const LENGTH: usize = 26;
 pub(crate) struct Token([u8; LENGTH]);
 
 impl Token {
+    /// How many letters and digits it has.
+    #[cfg(feature = "inspector")]
+    pub(crate) const LENGTH: usize = LENGTH;
+
+    /// Whether a token may have this letter or digit.
+    pub(crate) fn has(byte: u8) -> bool {
+        ALPHABET.contains(&byte)
+    }
+
     /// A new one, from the system's randomness.
     pub(crate) fn fresh() -> Result<Self, getrandom::Error> {
         let mut token = [0; LENGTH];
@@ -24,7 +33,7 @@ impl Token {
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let token: [u8; LENGTH] = text.as_bytes().try_into().ok()?;
-        token.iter().all(|byte| ALPHABET.contains(byte)).then_some(Self(token))
+        token.iter().all(|byte| Self::has(*byte)).then_some(Self(token))
     }
 
     pub(crate) fn as_str(&self) -> &str {

@@ -1,7 +1,7 @@
 //! The inspector's page, beside a page whose streams it shows: what it tells, and what its buttons do to that page.
 
 use serde_json::json;
-use sse_tests::Example;
+use sse_tests::{Example, get};
 
 use crate::{chromium::Chromium, page::Page};
 
@@ -36,7 +36,7 @@ async fn routes_streams_and_topics_appear_and_events_while_they_leave() {
     let (page, inspector) = open(&example, &chromium).await;
 
     let routes = "[...element('routes').tBodies[0].rows].map(row => row.cells[1].textContent)";
-    assert_eq!(inspector.run(routes).await, json!(["/rooms/{room}", "/clock"]));
+    assert_eq!(inspector.run(routes).await, json!(["/rooms/{room}", "/clock", "/kettle"]));
     let topics =
         "[...document.querySelectorAll('#hubs tbody tr')].map(row => row.cells[0].textContent).sort()";
     inspector.wait_until(&format!("({topics}).join() === 'attic,garden,lobby'")).await;
@@ -122,6 +122,64 @@ async fn a_stream_is_stalled_and_released_and_misses_nothing() {
 }
 
 #[tokio::test]
+async fn a_run_is_shown_with_its_clients_and_cancelled() {
+    let example = Example::start("inspector").await;
+    let chromium = Chromium::launch().await;
+    let (page, inspector) = open(&example, &chromium).await;
+    assert_eq!(inspector.run("element('runs-section').hidden").await, true, "there is none");
+
+    page.run("document.getElementById('kettle').click()").await;
+    page.wait_until("location.hash.length === 27 && kettle?.readyState === EventSource.OPEN").await;
+    let id = page.run("location.hash.slice(1)").await;
+    let id = id.as_str().expect("an id");
+    let cells = "[...element('runs').tBodies[0].rows[0]?.cells ?? []].map(cell => cell.textContent)";
+    let attached = |count: u32| format!("({cells})[5] === '{count}'");
+    inspector.wait_until(&attached(1)).await;
+    assert_eq!(inspector.run(&format!("({cells})[1]")).await, format!("{}…", &id[..6]));
+    assert_eq!(inspector.run(&format!("({cells})[2]")).await, "/kettle");
+    assert_eq!(inspector.run(&format!("({cells})[8]")).await, "running");
+    inspector.wait_until(&format!("Number(({cells})[6]) >= 3 && /^4 m \\d+ s$/.test(({cells})[4])")).await;
+    assert_eq!(
+        inspector.run("element('runs-note').textContent").await,
+        "of this process; 1 go on, 0 are over"
+    );
+
+    let mut other = get(example.address(), &format!("/kettle?run={id}")).await;
+    assert_eq!(other.event().await.expect("the first").name, "sse-open");
+    inspector.wait_until(&attached(2)).await;
+    drop(other);
+    inspector.wait_until(&attached(1)).await;
+
+    // Pressed once, the button asks; and after a while forgets that.
+    let button = "element('runs').tBodies[0].rows[0].querySelector('button')";
+    inspector.run(&format!("{button}.click()")).await;
+    assert_eq!(inspector.run(&format!("{button}.textContent")).await, "Cancel, really?");
+    inspector.wait_until(&format!("{button}.textContent === 'Cancel'")).await;
+    assert_eq!(inspector.run(&format!("({cells})[8]")).await, "running");
+    inspector.run(&format!("{button}.click(); {button}.click()")).await;
+    inspector.wait_until("/^Run \\d+: cancelled$/.test(element('answer').textContent)").await;
+
+    example.wait_for_line(|line| line.ends_with("the kettle is off: Cancelled")).await;
+    let degrees = "document.getElementById('degrees').textContent";
+    page.wait_until(&format!("{degrees} === 'It is off: Cancelled, cancelled in the inspector.'")).await;
+    inspector.wait_until(&format!("({cells})[8] === 'Cancelled' && {button}.hidden")).await;
+    inspector.wait_until("element('runs-note').textContent.endsWith('0 go on, 1 are over')").await;
+    assert_eq!(page.run("Object.values(rooms).every(room => room.opened === 1)").await, true, "others go on");
+
+    // It was told of the run's events and of its clients' places in it, but never whose they were.
+    let received = inspector.received();
+    for told in ["degrees", &format!("{}….", &id[..6])] {
+        assert!(received.contains(told), "{told}");
+    }
+    assert!(!received.contains(&id[..7]));
+    assert_eq!(
+        inspector.run(&format!("document.documentElement.outerHTML.includes('{}')", &id[..7])).await,
+        false
+    );
+    assert!(!inspector.requested().concat().contains(&id[..7]));
+}
+
+#[tokio::test]
 async fn an_event_of_ones_own_reaches_one_page_as_it_was_written() {
     let example = Example::start("inspector").await;
     let chromium = Chromium::launch().await;
@@ -203,16 +261,18 @@ async fn another_page_cannot_press_its_buttons() {
 
     // Served by this machine too, but not by this program.
     let page = chromium.open(&other.url("/")).await;
-    let button = example.url(&format!("/_sse/streams/{id}/close"));
-    page.run(&format!(
-        "asked = fetch('{button}', {{ method: 'POST', mode: 'no-cors', body: '{{}}' }}).catch(error => error.name);
-         preflighted = fetch('{button}', {{ method: 'POST', headers: {{ 'content-type': 'application/json' }} }})
-           .catch(error => error.name);
-         null"
-    ))
-    .await;
-    assert_eq!(page.run("asked").await, "TypeError");
-    assert_eq!(page.run("preflighted").await, "TypeError");
+    for button in ["streams/{id}/close", "runs/{id}/cancel"] {
+        let button = example.url(&format!("/_sse/{}", button.replace("{id}", id)));
+        page.run(&format!(
+            "asked = fetch('{button}', {{ method: 'POST', mode: 'no-cors', body: '{{}}' }}).catch(error => error.name);
+             preflighted = fetch('{button}', {{ method: 'POST', headers: {{ 'content-type': 'application/json' }} }})
+               .catch(error => error.name);
+             null"
+        ))
+        .await;
+        assert_eq!(page.run("asked").await, "TypeError");
+        assert_eq!(page.run("preflighted").await, "TypeError");
+    }
     page.run(&format!("spy = new EventSource('{}'); null", example.url("/_sse/events"))).await;
     page.wait_until("spy.readyState === EventSource.CLOSED").await;
     assert_eq!(page.requests("/_sse/events").len(), 1, "it is refused for good");

@@ -126,6 +126,15 @@ impl Page {
         sent.filter_map(|event| event["params"]["request"]["url"].as_str()).map(str::to_owned).collect()
     }
 
+    /// What its `EventSource`s have received so far, all of it.
+    pub(crate) fn received(&self) -> String {
+        let events = self.devtools.events();
+        let events = events.borrow();
+        let of_this_tab = events.iter().filter(|event| event["sessionId"] == self.session.as_str());
+        let received = of_this_tab.filter(|event| event["method"] == "Network.eventSourceMessageReceived");
+        received.map(|event| event["params"].to_string()).collect()
+    }
+
     /// Gives the tab another size than the small one of a browser that nobody sees.
     pub(crate) async fn resize(&self, width: u32, height: u32) {
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });

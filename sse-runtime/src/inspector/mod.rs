@@ -1,4 +1,4 @@
-//! A page that shows what lives: routes, streams, topics, and events as they leave.
+//! A page that shows what lives: routes, streams, runs, topics, and events as they leave.
 //!
 //! | file | what |
 //! |---|---|
@@ -7,6 +7,8 @@
 //! | `overview` | all that there is, once a second |
 //! | `tail` | events as they leave |
 //! | `press` | the buttons |
+//! | `runs` | runs, and their button |
+//! | `secret` | what is not shown of any text |
 //! | `page/` | what the browser loads |
 
 mod gate;
@@ -14,6 +16,8 @@ mod history;
 mod look;
 mod overview;
 mod press;
+mod runs;
+mod secret;
 mod tail;
 mod view;
 
@@ -33,7 +37,7 @@ use crate::topic::Hub;
 use gate::Gate;
 use history::History;
 
-/// A page at `/_sse` that shows routes, streams and topics while they live. With the feature `inspector`.
+/// A page at `/_sse` that shows routes, streams, runs and topics while they live. With the feature `inspector`.
 ///
 /// ```no_run
 /// use sse_runtime::{Hub, Inspector, Result, Shutdown, Sse, listen, routes, serve, sse_route};
@@ -58,15 +62,22 @@ use history::History;
 /// Open <http://127.0.0.1:3000/_sse>. It shows
 /// - the routes that are mounted in this process, with their options and their streams;
 /// - the open streams: whose they are, what they have sent, what waits in them and for how long;
+/// - the [runs](crate::Runs) of all routes in this process, whichever layer keeps them, that end with the same
+///   [`Shutdown`] as those streams; for as long as they can be replayed, those that are over too, with the reason. Runs of
+///   other nodes are on the pages of these;
 /// - the topics of the hubs it was given, and what is kept of each;
 /// - how many events a second leave, over the last minutes;
 /// - events as they leave, of all streams or of one: their name, their id, the first 200 bytes of their data.
+///
+/// Of the id of a run, and of the token with which clients answer into a stream, the first six of 26 letters are shown, here
+/// and wherever a text looks like one: whoever knows such an id can come to the run.
 ///
 /// And it has buttons, to try what a page of yours makes of
 /// - **Close**: the stream ends as by [`Registry::kick`], with an `sse-bye` that says so;
 /// - **Stall**: nothing leaves any more, no keep-alive either, as if the network took nothing: until it is released, or
 ///   until the route's `send_timeout` cuts it, or it is ended;
-/// - **Send**: an event of any name and data that its handler knows nothing of.
+/// - **Send**: an event of any name and data that its handler knows nothing of;
+/// - **Cancel**, pressed twice: the run ends as by [`Run::cancel`](crate::Run::cancel), with an `sse-bye` that says so.
 ///
 /// # What it costs
 ///
@@ -113,11 +124,13 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 
 /// Path, type and text. The page finds the others beside it, wherever it is nested.
-const FILES: [(&str, &str, &str); 4] = [
+const FILES: [(&str, &str, &str); 6] = [
     ("/_sse", HTML, include_str!("page/inspector.html")),
     ("/_sse/inspector.css", STYLE, include_str!("page/inspector.css")),
     ("/_sse/inspector.js", SCRIPT, include_str!("page/inspector.js")),
+    ("/_sse/lines.js", SCRIPT, include_str!("page/lines.js")),
     ("/_sse/rates.js", SCRIPT, include_str!("page/rates.js")),
+    ("/_sse/runs.js", SCRIPT, include_str!("page/runs.js")),
 ];
 
 /// Enough for an event to try something with.
@@ -178,6 +191,7 @@ impl Inspector {
         Router::new()
             .merge(look::route())
             .route("/_sse/streams/{id}/{button}", post(press::press))
+            .route("/_sse/runs/{number}/{button}", post(runs::press))
             .layer(DefaultBodyLimit::max(LARGEST_PRESS))
             .route_layer(own)
             .merge(files)

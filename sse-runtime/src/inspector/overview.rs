@@ -1,5 +1,6 @@
 //! All that there is at one moment, as the page is told.
 
+use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,6 +12,8 @@ use serde_json::{Value, json};
 
 use super::Inner;
 use super::look::is_own;
+use super::runs;
+use super::secret::masked;
 use super::tail::shown;
 use super::view::{Sort, Tail, View};
 use crate::lifecycle::{Mounted, StreamInfo, mounted};
@@ -40,13 +43,16 @@ pub(super) fn of(inspector: &Inner, view: &View) -> Value {
         "routes": routes_json(&routes, &open),
         "chosen": chosen(&open, view),
         "streams": streams_json(open, view),
+        "runs": runs::to_json(inspector, view),
         "hubs": inspector.hubs.iter().map(|(name, hub)| hub_json(name, hub, view)).collect::<Vec<_>>(),
     })
 }
 
 impl Inner {
     fn streams(&self) -> impl Iterator<Item = Arc<Shared>> {
-        self.registry.open().into_iter().filter(|stream| !is_own(stream.meta))
+        // A run has its own place: what its clients get is sent by streams of theirs.
+        let is_shown = |stream: &Arc<Shared>| !is_own(stream.meta) && !stream.is_a_run();
+        self.registry.open().into_iter().filter(is_shown)
     }
 
     fn open(&self) -> impl Iterator<Item = Open> {
@@ -69,7 +75,8 @@ fn streams_json(mut open: Vec<Open>, view: &View) -> Value {
     let all = open.len();
     let wanted = |Open { stream, info }: &Open| {
         let client = info.client.map(|client| client.to_string());
-        let texts = [Some(stream.path()), Some(info.route), info.principal.as_deref(), client.as_deref()];
+        let (path, principal) = (masked(stream.path()), info.principal.as_deref().map(masked));
+        let texts = [Some(&*path), Some(info.route), principal.as_deref(), client.as_deref()];
         texts.into_iter().flatten().any(|text| view.wants(text)) || info.id.to_string() == view.filter
     };
     if !view.filter.is_empty() {
@@ -100,7 +107,7 @@ fn stream_json(Open { stream, info }: &Open) -> Value {
     json!({
         "id": info.id.get(),
         "route": info.route,
-        "path": stream.path(),
+        "path": shown(stream.path()),
         "client": info.client.map(|client| client.to_string()),
         "principal": info.principal.as_deref().map(shown),
         "age": millis(info.age),
@@ -146,7 +153,13 @@ fn routes_json(routes: &[Arc<Mounted>], open: &[Open]) -> Value {
 
 fn hub_json(name: &str, hub: &Hub, view: &View) -> Value {
     let stats = hub.stats();
-    let (topics, matching) = hub.listing(|name| view.wants(name), MOST_TOPICS);
+    let of_runs = Cell::new(0);
+    let wanted = |name: &str| {
+        let is_of_runs = is_of_runs(name);
+        of_runs.set(of_runs.get() + usize::from(is_of_runs));
+        !is_of_runs && view.wants(&masked(name))
+    };
+    let (topics, matching) = hub.listing(wanted, MOST_TOPICS);
     let rows = topics.into_iter().map(|topic| {
         json!({
             "name": shown(&topic.name),
@@ -160,7 +173,8 @@ fn hub_json(name: &str, hub: &Hub, view: &View) -> Value {
     });
     json!({
         "name": name,
-        "topics": stats.topics,
+        "topics": stats.topics.saturating_sub(of_runs.get()),
+        "of_runs": of_runs.get(),
         "matching": matching,
         "subscribers": stats.subscribers,
         "events": stats.events,
@@ -172,6 +186,13 @@ fn hub_json(name: &str, hub: &Hub, view: &View) -> Value {
         "missed": stats.missed,
         "rows": rows.collect::<Vec<_>>(),
     })
+}
+
+/// Whether a topic is a log of this library's own, of runs and replies: their names have ids, tokens and the keys of
+/// requests in them.
+fn is_of_runs(topic: &str) -> bool {
+    let rest = topic.strip_prefix("sse-run").or_else(|| topic.strip_prefix("sse-reply"));
+    rest.is_some_and(|rest| rest.starts_with([':', '-']))
 }
 
 fn methods(filter: MethodFilter) -> Vec<&'static str> {
@@ -237,6 +258,6 @@ fn size(bytes: usize) -> String {
     }
 }
 
-fn millis(time: Duration) -> u64 {
+pub(super) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

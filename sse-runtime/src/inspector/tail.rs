@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use serde_json::{Value, json};
 
+use super::secret::{enough, mask};
 use crate::stream::{Looker, Shown};
 
 /// How much is shown of an event's data, and of its name and id, in bytes.
@@ -30,11 +31,12 @@ pub(super) fn batch(looker: &Looker) -> Option<Value> {
     let shown = newest.into_iter().map(|(stream, event)| {
         json!({
             "stream": stream.id().get(),
-            "path": stream.path(),
+            "path": shown(stream.path()),
             "name": event.name,
             "id": event.id,
             "data": event.data,
             "bytes": event.bytes,
+            "cut": event.bytes > SHOWN,
         })
     });
     Some(json!({ "events": shown.collect::<Vec<_>>(), "left_out": left_out }))
@@ -79,9 +81,9 @@ fn events(frame: &[u8]) -> impl Iterator<Item = Seen> + '_ {
     })
 }
 
-/// Appends what there is room for.
+/// Appends what is looked at.
 fn cut(data: &mut Vec<u8>, line: &[u8]) {
-    let room = SHOWN.saturating_sub(data.len());
+    let room = enough(SHOWN).saturating_sub(data.len());
     data.extend_from_slice(line.get(..room).unwrap_or(line));
 }
 
@@ -90,10 +92,10 @@ pub(super) fn shown(text: &str) -> String {
     self::text(text.as_bytes())
 }
 
-/// The beginning of a text: of a character that was cut through, nothing.
+/// The beginning of a text, without its secrets: of a character that was cut through, nothing.
 fn text(bytes: &[u8]) -> String {
-    let bytes = bytes.get(..SHOWN).unwrap_or(bytes);
-    let whole = match std::str::from_utf8(bytes) {
+    let bytes = mask(bytes, SHOWN);
+    let whole = match std::str::from_utf8(&bytes) {
         Err(error) if error.error_len().is_none() => error.valid_up_to(),
         _ => bytes.len(),
     };
@@ -144,10 +146,22 @@ mod tests {
     #[test]
     fn of_much_data_the_beginning_is_shown_and_its_length() {
         let long = format!("{}\n{}", "ö".repeat(99), "ü".repeat(5000));
-        let frame = frame(&[Event::new("e".repeat(300)).data(long.as_str())]);
+        let frame = frame(&[Event::new("E".repeat(300)).data(long.as_str())]);
         let seen: Vec<_> = events(&frame).collect();
         assert_eq!(seen.len(), 1);
         assert_eq!(seen[0].data, format!("{}\n", "ö".repeat(99)), "half a character is not shown");
         assert_eq!((seen[0].bytes, seen[0].name.as_ref().map(String::len)), (long.len(), Some(200)));
+    }
+
+    #[test]
+    fn an_id_that_is_cut_through_is_not_shown_as_far_as_it_goes() {
+        let id = "abcdefghijkmnpqrstuvwxyz23";
+        for before in 150..210_usize {
+            let long = format!("{}{id} and more", ".".repeat(before));
+            let seen: Vec<_> = events(&frame(&[Event::default().id(id).data(long)])).collect();
+            assert!(!seen[0].data.contains("abcdefg"), "{before}: {}", seen[0].data);
+            assert_eq!(seen[0].data.contains("abcdef"), before <= 194, "{before}: {}", seen[0].data);
+            assert_eq!(seen[0].id.as_deref(), Some("abcdef…"));
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! What a page wants to see: the query of its stream.
 
+use super::secret::masked;
+
 /// `?filter=text&sort=blocked&tail=all`
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct View {
@@ -37,7 +39,8 @@ impl View {
         let mut view = Self::default();
         for (key, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*key {
-                "filter" => view.filter = value.to_lowercase(),
+                // Like the texts in which it is looked for: who knows a whole id finds it, and a part tells nothing of the rest.
+                "filter" => view.filter = masked(&value.to_lowercase()),
                 "sort" => {
                     view.sort = match &*value {
                         "newest" => Sort::Newest,

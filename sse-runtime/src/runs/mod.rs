@@ -16,6 +16,7 @@
 //! | `drive`, `blocks` | the handler's side |
 //! | `attach` | a client's side |
 //! | `course`, `elsewhere` | what nodes tell each other, and runs of others |
+//! | `inspected` | what the inspector sees of runs, and does to one |
 
 mod attach;
 mod blocks;
@@ -24,6 +25,8 @@ mod course;
 mod drive;
 mod elsewhere;
 mod id;
+#[cfg(feature = "inspector")]
+mod inspected;
 mod meta;
 mod owner;
 mod run;
@@ -34,6 +37,8 @@ pub(crate) use attach::attend;
 pub(crate) use claim::{Awaited, Claim};
 pub(crate) use elsewhere::Elsewhere;
 pub use id::RunId;
+#[cfg(feature = "inspector")]
+pub(crate) use inspected::runs_of;
 pub use meta::RunMeta;
 pub(crate) use owner::Owner;
 pub use owner::Principal;

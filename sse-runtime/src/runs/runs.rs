@@ -52,9 +52,9 @@ use crate::topic::{FollowError, Hub, Log};
 /// ([`age`](crate::HubBuilder::age), by default 1 h).
 #[derive(Clone)]
 #[must_use = "it keeps the runs of the routes that it is a layer of"]
-pub struct Runs(Arc<Inner>);
+pub struct Runs(pub(super) Arc<Inner>);
 
-struct Inner {
+pub(super) struct Inner {
     hub: Hub,
     node: u64,
     per_principal: Option<usize>,
@@ -94,7 +94,11 @@ impl Runs {
     }
 
     fn with(hub: Hub, per_principal: Option<usize>, lease: Duration) -> Self {
-        Self(Arc::new(Inner { hub, node: fastrand::u64(..), per_principal, lease, table: Mutex::default() }))
+        let node = fastrand::u64(..);
+        let inner = Arc::new(Inner { hub, node, per_principal, lease, table: Mutex::default() });
+        #[cfg(feature = "inspector")]
+        super::inspected::enlist(&inner);
+        Self(inner)
     }
 
     /// At most so many runs of one [`Principal`](crate::Principal) at a time, in this process. Who has as many is answered 503

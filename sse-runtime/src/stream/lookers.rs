@@ -98,7 +98,12 @@ pub(super) fn show(stream: &Arc<Shared>, frame: &Bytes, events: u64) {
     let lookers = LOOKERS.read().unwrap_or_else(PoisonError::into_inner);
     for looker in lookers.iter() {
         let wanted = looker.only.is_none_or(|only| only == stream.id().get());
-        if wanted && !(looker.is_own)(stream.meta) && stream.is_of(&looker.registry) {
+        if wanted
+            && !(looker.is_own)(stream.meta)
+            && stream.is_of(&looker.registry)
+            // It leaves by the streams of its clients.
+            && !stream.is_a_run()
+        {
             looker.push(Shown { stream: Arc::clone(stream), frame: frame.clone() }, events);
         }
     }

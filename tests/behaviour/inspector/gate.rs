@@ -47,9 +47,11 @@ async fn refused(client: &TestClient, headers: &[(&str, &str)]) -> (u16, String)
     let json = [headers, &[("content-type", "application/json")]].concat();
     let page = ask(client, "GET", "/_sse", headers).await;
     let stream = ask(client, "GET", "/_sse/events", headers).await;
-    let button = ask(client, "POST", "/_sse/streams/1/close", &json).await;
-    assert_eq!((page.status, page.status), (stream.status, button.status), "{headers:?}: {page:?}");
-    assert_eq!((&page.text, &page.text), (&stream.text, &button.text));
+    assert_eq!((page.status, &page.text), (stream.status, &stream.text), "{headers:?}");
+    for button in BUTTONS {
+        let button = ask(client, "POST", button, &json).await;
+        assert_eq!((page.status, &page.text), (button.status, &button.text), "{headers:?}");
+    }
     (page.status.as_u16(), page.text)
 }
 
@@ -58,11 +60,23 @@ async fn statuses(client: &TestClient, headers: &[(&str, &str)]) -> (u16, u16, u
     let json = [headers, &[("content-type", "application/json")]].concat();
     let page = ask(client, "GET", "/_sse", headers).await;
     let stream = ask(client, "GET", "/_sse/events", headers).await;
-    let button = ask(client, "POST", "/_sse/streams/1/close", &json).await;
-    (page.status.as_u16(), stream.status.as_u16(), button.status.as_u16())
+    let [close, cancel] = BUTTONS.map(|button| ask(client, "POST", button, &json));
+    let (close, cancel) = (close.await.status, cancel.await.status);
+    assert_eq!(close, cancel, "{headers:?}");
+    (page.status.as_u16(), stream.status.as_u16(), close.as_u16())
 }
 
-/// The page is served, its stream says that it has ended, and there is no stream 1 to close.
+const FILES: [&str; 6] = [
+    "/_sse",
+    "/_sse/inspector.css",
+    "/_sse/inspector.js",
+    "/_sse/lines.js",
+    "/_sse/rates.js",
+    "/_sse/runs.js",
+];
+const BUTTONS: [&str; 2] = ["/_sse/streams/1/close", "/_sse/runs/1/cancel"];
+
+/// The page is served, its stream says that it has ended, and there is no stream 1 to close, and no run.
 const LET_IN: (u16, u16, u16) = (200, 204, 404);
 /// The page's files are the same for everybody; what they show is not.
 const OTHER_PAGE: (u16, u16, u16) = (200, 403, 403);
@@ -157,10 +171,14 @@ async fn no_other_page_can_read_it_or_press_its_buttons() {
 async fn a_form_cannot_press_a_button() {
     let client = local();
     for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""] {
-        let answer = ask(&client, "POST", "/_sse/streams/1/close", &[("content-type", kind)]).await;
-        assert_eq!(answer.status, 415, "{kind}");
+        for button in BUTTONS {
+            let answer = ask(&client, "POST", button, &[("content-type", kind)]).await;
+            assert_eq!(answer.status, 415, "{button} {kind}");
+        }
     }
-    assert_eq!(ask(&client, "GET", "/_sse/streams/1/close", &[]).await.status, 405);
+    for button in BUTTONS {
+        assert_eq!(ask(&client, "GET", button, &[]).await.status, 405, "{button}");
+    }
 }
 
 #[tokio::test]
@@ -182,9 +200,7 @@ async fn others_are_let_in_on_demand() {
 #[tokio::test]
 async fn the_page_may_load_nothing_from_elsewhere_and_stands_in_no_frame() {
     let client = local();
-    for path in
-        ["/_sse", "/_sse/inspector.js", "/_sse/inspector.css", "/_sse/rates.js", "/_sse/streams/1/close"]
-    {
+    for path in FILES.into_iter().chain(BUTTONS) {
         let answer = ask(&client, "GET", path, &[]).await;
         let policy = answer.headers["content-security-policy"].to_str().expect("text");
         for part in
@@ -194,8 +210,10 @@ async fn the_page_may_load_nothing_from_elsewhere_and_stands_in_no_frame() {
         }
         assert!(!policy.contains("unsafe") && !policy.contains("http"), "{policy}");
     }
-    for path in ["/_sse", "/_sse/inspector.js", "/_sse/inspector.css", "/_sse/rates.js"] {
-        let text = ask(&client, "GET", path, &[]).await.text;
+    for path in FILES {
+        let answer = ask(&client, "GET", path, &[]).await;
+        assert_eq!(answer.status, 200, "{path}");
+        let text = answer.text;
         assert!(
             !text.contains("//fonts") && !text.contains("https://") && !text.contains("http://"),
             "{path}"

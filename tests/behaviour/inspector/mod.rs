@@ -2,6 +2,7 @@
 
 mod buttons;
 mod gate;
+mod runs;
 mod tail;
 
 use std::net::SocketAddr;
@@ -65,11 +66,20 @@ struct Program {
 
 impl Program {
     fn start() -> Self {
+        Self::with(|_| Router::new())
+    }
+
+    /// One that has other routes, too, on the same hub.
+    fn with(more: impl FnOnce(&Hub) -> Router) -> Self {
         let (shutdown, hub, hooks) = (Shutdown::new(), Hub::default(), Hooks::default());
         let inspector = Inspector::new(&shutdown).hub("main", &hub);
         let app: Router =
             routes![room, count, ticks, thinks, foreign].with_state((hub.clone(), hooks.clone()));
-        let app = app.merge(inspector.routes()).layer(shutdown).layer(Extension(ConnectInfo(HERE)));
+        let app = app
+            .merge(more(&hub))
+            .merge(inspector.routes())
+            .layer(shutdown)
+            .layer(Extension(ConnectInfo(HERE)));
         Self { client: TestClient::new(app), hub, hooks }
     }
 

@@ -35,13 +35,14 @@ async fn of_one_stream_on_demand_and_the_last_word_too() {
     let id = program.number("/rooms/lobby").await;
     let mut looking = program.look(&format!("tail={id}")).await;
     for room in ["garden", "lobby"] {
-        program.publish(room, &"x".repeat(1000)).await;
+        program.publish(room, &"x ".repeat(500)).await;
     }
     lobby.next().await;
     garden.next().await;
     let tail = next(&mut looking, "tail").await;
     assert_eq!(tail["events"].as_array().map(Vec::len), Some(1), "{tail}");
     assert_eq!((&tail["events"][0]["stream"], &tail["events"][0]["bytes"]), (&id.into(), &1000.into()));
+    assert_eq!(tail["events"][0]["cut"], true);
     assert_eq!(tail["events"][0]["data"].as_str().map(str::len), Some(200));
 
     program.press(id, "close", &Value::Null).await;

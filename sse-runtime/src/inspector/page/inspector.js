@@ -1,6 +1,8 @@
 // What the program streams to this page, and its buttons. Everything that comes is shown as text, never as HTML.
 
+import { bytes, cell, count, fill, put, span, textOf, time } from "./lines.js";
 import { addRate, beginRates } from "./rates.js";
+import { forgetRuns, showRuns } from "./runs.js";
 
 /** How many events the tail keeps. */
 const KEPT = 200;
@@ -38,6 +40,7 @@ function begin(begun) {
     if (program) {
       if (view.chosen !== null) choose(null);
       element("routes").tBodies[0].replaceChildren();
+      forgetRuns();
     }
     program = begun.program;
     clearTail();
@@ -72,12 +75,13 @@ document.addEventListener("visibilitychange", () => {
 
 // What there is
 
-function overview({ at, events, streams, chosen, routes, hubs }) {
+function overview({ at, events, streams, runs, chosen, routes, hubs }) {
   addRate(at, events);
   element("open").textContent = count(streams.open);
   element("events").textContent = count(events);
   element("topics").textContent = hubs.length ? count(hubs.reduce((sum, hub) => sum + hub.topics, 0)) : "–";
   showStreams(streams);
+  showRuns(runs, view.filter, number => press("run", number, "cancel"));
   showChosen(chosen);
   showRoutes(routes);
   showHubs(hubs);
@@ -175,7 +179,8 @@ function showHubs(hubs) {
     const hub = hubs[index];
     const filtered = view.filter ? `${count(hub.matching)} of ${count(hub.topics)} match` : count(hub.topics);
     const shown = hub.rows.length < hub.matching ? `; the ${hub.rows.length} that heard something last` : "";
-    put(section.note, `${filtered}${shown} · ${count(hub.subscribers)} followers · ${count(hub.events)} events kept, ` +
+    const ofRuns = hub.of_runs > 0 ? ` · ${count(hub.of_runs)} more are the logs of runs and replies` : "";
+    put(section.note, `${filtered}${shown}${ofRuns} · ${count(hub.subscribers)} followers · ${count(hub.events)} events kept, ` +
       `${bytes(hub.bytes)} · ${count(hub.published)} published`,
     `since the program began: ${count(hub.resumed)} streams resumed, ${count(hub.reset)} were reset, ` +
       `${count(hub.fell_behind)} fell behind and missed ${count(hub.missed)} events`);
@@ -230,7 +235,7 @@ function tail({ events, left_out: leftOut }) {
   element("left-out").textContent = `${count(leftOut)} more left just now than can be shown`;
 }
 
-function newEvent({ stream, path, name, id, data, bytes: length }) {
+function newEvent({ stream, path, name, id, data, bytes: length, cut }) {
   const line = document.createElement("li");
   const head = document.createElement("div");
   head.className = "head";
@@ -242,8 +247,7 @@ function newEvent({ stream, path, name, id, data, bytes: length }) {
   head.append(textOf(bytes(length), "bytes"));
   const body = document.createElement("div");
   body.className = "data";
-  // The program sends 200 bytes at most; a character that was cut through is left out.
-  body.textContent = new TextEncoder().encode(data).length < length ? `${data}…` : data;
+  body.textContent = cut ? `${data}…` : data;
   line.append(head, body);
   return line;
 }
@@ -298,18 +302,18 @@ function showChosen(stream) {
   }));
 }
 
-async function press(button, body) {
-  const id = view.chosen;
+async function press(what, number, button, body) {
+  const name = `${what === "run" ? "Run" : "Stream"} ${number}`;
   try {
-    const response = await fetch(new URL(`streams/${id}/${button}`, import.meta.url), {
+    const response = await fetch(new URL(`${what}s/${number}/${button}`, import.meta.url), {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify(body ?? {}),
     });
-    answer(`Stream ${id}: ${(await response.text()).trim()}`, !response.ok);
+    answer(`${name}: ${(await response.text()).trim()}`, !response.ok);
     return response.ok;
   } catch (error) {
-    answer(`Stream ${id}: ${error.message}`, true);
+    answer(`${name}: ${error.message}`, true);
     return false;
   }
 }
@@ -319,15 +323,18 @@ function answer(text, refused = false) {
   element("answer").classList.toggle("refused", refused);
 }
 
-element("close").onclick = () => press("close");
+/** Presses a button of the stream that is chosen. */
+const pressChosen = (button, body) => press("stream", view.chosen, button, body);
+
+element("close").onclick = () => pressChosen("close");
 element("all").onclick = () => choose(null);
 element("stall").onclick = async () => {
   const release = element("stall").textContent === "Release";
-  if (await press(release ? "release" : "stall")) element("stall").textContent = release ? "Stall" : "Release";
+  if (await pressChosen(release ? "release" : "stall")) element("stall").textContent = release ? "Stall" : "Release";
 };
 element("send").onsubmit = event => {
   event.preventDefault();
-  press("send", Object.fromEntries(new FormData(event.target)));
+  pressChosen("send", Object.fromEntries(new FormData(event.target)));
 };
 
 // What is wanted
@@ -350,71 +357,7 @@ element("filter").oninput = ({ target }) => {
   }, 200);
 };
 
-// Lines
-
-/** Makes `parent` have one child for each of `items`, in their order; those that are there already stay as they are. */
-function fill(parent, items, key, make) {
-  const known = new Map([...parent.children].map(child => [child.key, child]));
-  const children = items.map((item, index) => {
-    const name = key(item, index);
-    const child = known.get(name) ?? make(item);
-    child.key = name;
-    known.delete(name);
-    return child;
-  });
-  for (const gone of known.values()) gone.remove();
-  children.forEach((child, index) => {
-    if (parent.children[index] !== child) parent.insertBefore(child, parent.children[index] ?? null);
-  });
-  return children;
-}
-
-/** Sets a text if it is another one: what has not changed keeps the user's selection. */
-function put(place, text, title) {
-  const shown = text === null || text === undefined ? "" : String(text);
-  if (place.textContent !== shown) place.textContent = shown;
-  if (place.classList.contains("chip")) place.hidden = shown === "";
-  if (title !== undefined && place.title !== (title ?? "")) place.title = title ?? "";
-}
-
-function span(className = "") {
-  const made = document.createElement("span");
-  made.className = className;
-  return made;
-}
-
-function textOf(text, className) {
-  const made = span(className);
-  made.textContent = text;
-  return made;
-}
-
-function cell(className, ...children) {
-  const made = document.createElement("td");
-  made.className = className;
-  made.append(...children);
-  return made;
-}
-
-// Numbers
-
-function count(number) {
-  return number.toLocaleString();
-}
-
-function bytes(number) {
-  if (number < 1024) return `${number} B`;
-  const [size, unit] = number < 1024 ** 2 ? [number / 1024, "KiB"] : number < 1024 ** 3 ? [number / 1024 ** 2, "MiB"] : [number / 1024 ** 3, "GiB"];
-  return `${size < 10 ? size.toFixed(1) : Math.round(size).toLocaleString()} ${unit}`;
-}
-
-function time(milliseconds) {
-  const seconds = Math.floor(milliseconds / 1000);
-  if (seconds < 60) return `${seconds} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} m ${seconds % 60} s`;
-  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ${Math.floor(seconds / 60) % 60} m`;
-  return `${Math.floor(seconds / 86_400)} d ${Math.floor(seconds / 3600) % 24} h`;
-}
+// What waits
 
 function backlog({ queued, behind }) {
   return [queued > 0 && bytes(queued), behind > 0 && `${count(behind)} events`].filter(Boolean).join(" + ");

@@ -41,6 +41,11 @@ impl Shared {
         &self.path
     }
 
+    /// Whether its handler is a run: no client reads it itself.
+    pub(crate) fn is_a_run(&self) -> bool {
+        self.state().run.is_some()
+    }
+
     pub(crate) fn is_of(&self, registry: &Registry) -> bool {
         registry.has(&self.shutdowns)
     }
