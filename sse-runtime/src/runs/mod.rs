@@ -33,6 +33,8 @@ mod runs;
 pub(crate) use attach::attend;
 pub(crate) use claim::{Awaited, Claim};
 pub(crate) use elsewhere::Elsewhere;
+#[cfg(feature = "openapi")]
+pub(crate) use elsewhere::LOST;
 pub use id::RunId;
 pub use meta::RunMeta;
 pub(crate) use owner::Owner;
