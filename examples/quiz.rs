@@ -116,6 +116,8 @@ async fn play(
                 None => answer.refuse(StatusCode::CONFLICT, "this question is answered"),
             }
         }
+        // Who is late has a right to hear so at once.
+        drop(replies);
         sse.send(Event::new("finished").data("{}")).await?;
         Ok::<_, Error>(())
     };

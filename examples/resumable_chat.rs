@@ -12,15 +12,20 @@
 //! is missing or there twice. Press Stop: the terminal says how many tokens the model did not have to make. Close the tab
 //! and do not come back: that happens by itself, after two minutes. The model is a toy (`model/mod.rs`): it says what it
 //! was told, and it was told a tale of parrots.
+//!
+//! With `RUNS=redb:runs.redb cargo run --example resumable_chat --features redb`, answers are on the disk. A model does not
+//! survive its server, but what it has said does: kill the server, start it again, and the page shows how far it came.
 
 mod model;
 
-use std::{env, fmt::Write as _};
+use std::{env, fmt::Write as _, time::Duration};
 
 use axum::{Json, Router, response::Html, routing::get};
 use model::Parrot;
 use serde::Deserialize;
-use sse_runtime::{Disconnect, Error, Event, Result, Sse, StatusCode, listen, routes, serve, sse_route};
+use sse_runtime::{
+    Disconnect, Error, Event, Hub, Result, Runs, Sse, StatusCode, listen, routes, serve, sse_route,
+};
 
 /// How many tokens an answer may have.
 const MOST: usize = 500;
@@ -71,9 +76,18 @@ fn tale(topic: &str) -> String {
     tale
 }
 
-fn app() -> Router {
+/// Where answers are kept.
+async fn runs() -> Result<Runs> {
+    let Ok(url) = env::var("RUNS") else { return Ok(Runs::in_memory()) };
+    // As long as an answer may take and can be looked at, and what it may have.
+    let hub = Hub::connect(&url)?.age(Duration::from_secs(25 * 60)).topic_events(1_000);
+    // Who comes back after a crash is told soon.
+    Ok(Runs::on(hub.start().await?).lease(Duration::from_secs(5)))
+}
+
+fn app(runs: Runs) -> Router {
     let page = || async { Html(include_str!("resumable_chat.html")) };
-    Router::new().route("/", get(page)).merge(routes![chat])
+    Router::new().route("/", get(page)).merge(routes![chat].layer(runs))
 }
 
 #[tokio::main]
@@ -82,6 +96,6 @@ async fn main() -> Result<()> {
     let port = env::var("PORT").unwrap_or_else(|_| "3000".to_owned());
     let listener = listen(format!("127.0.0.1:{port}")).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    serve(listener, app()).await?;
+    serve(listener, app(runs().await?)).await?;
     Ok(())
 }

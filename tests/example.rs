@@ -175,6 +175,14 @@ impl Example {
         self.end_by(Signal::INT).await
     }
 
+    /// Ends it without a word (SIGKILL).
+    ///
+    /// # Panics
+    /// As [`Example::terminate`].
+    pub async fn kill(&mut self) -> ExitStatus {
+        self.end_by(Signal::KILL).await
+    }
+
     async fn end_by(&mut self, signal: Signal) -> ExitStatus {
         let id = self.child.id().expect("the example is still running");
         let pid = i32::try_from(id).ok().and_then(Pid::from_raw).expect("a process id is positive");

@@ -26,8 +26,10 @@ type TextName<E, M = ByName<E>> = { [N in keyof M & string]: M[N] extends string
 /** `waiting`: for the next attempt. `closed`: for good. */
 export type State = "connecting" | "open" | "waiting" | "closed";
 
-/** The first event of every connection to a route that follows topics. */
+/** The first event of every connection to a route that follows topics, or that has runs. */
 export interface Open {
+  /** The run's id, if it is one. */
+  run?: string;
   /** Where the stream begins. */
   position: string;
   /** Whether it goes on where the last one ended. If not, what is shown is not what the following builds on. */
@@ -53,7 +55,9 @@ export interface Gap {
 
 /** The server ends this connection; the stream comes back when it was told to. */
 export interface Bye {
-  reason: "SlowClient" | "ServerShutdown" | "MaxAge" | "AuthExpired" | "Kicked" | "Full";
+  reason: "SlowClient" | "ServerShutdown" | "MaxAge" | "AuthExpired" | "Kicked" | "Full"
+    /** It was the end of a run: the stream does not come back for more than to hear of that. */
+    | "Cancelled" | "Abandoned" | "RunFull";
   /** Why, if the server says so: with `Kicked`. */
   message?: string;
 }

@@ -11,7 +11,7 @@ import { Connection, delay } from "./sse-client.connection.js";
 /** @typedef {import("./sse-client.d.ts").Options<any>} Options */
 
 /** The worker of another version speaks another language: count up when its messages change. */
-const WORKER = "sse-client 1";
+const WORKER = "sse-client 2";
 
 /** What the runtime itself says, and who wants to know. */
 const WORDS = /** @type {const} */ ({
@@ -24,6 +24,8 @@ const WORDS = /** @type {const} */ ({
 
 /** The event that tells how to answer into the stream. */
 const REPLIES = "sse-replies";
+/** The last word of a run whose server is gone. */
+const LOST = "run-lost";
 /** Before what the network has lost is sent again, and at least before what there was no room for, in ms. */
 const SEND_AGAIN = 500;
 
@@ -59,6 +61,8 @@ class Stream {
   #error;
   /** @type {string | undefined} For answers. */
   #token;
+  /** Whether it is of this connection. A run keeps it; other streams say another, as their first event. */
+  #tokenHolds = false;
   /** @type {(() => void)[]} Answers that wait for it, for a while, or for the end. */
   #sending = [];
 
@@ -113,7 +117,7 @@ class Stream {
     const body = JSON.stringify(answer);
     const key = crypto.randomUUID?.() ?? [...crypto.getRandomValues(new Uint8Array(16))].join("-");
     const { headers = {}, credentials = "same-origin", signal } = this.#options;
-    while (this.#token === undefined) await this.#pause();
+    while (this.#token === undefined || !this.#tokenHolds) await this.#pause();
     const url = new URL(this.#url);
     url.searchParams.set("reply", this.#token);
     for (let lost = false; ; ) {
@@ -199,7 +203,7 @@ class Stream {
     const { on = {}, text, terminal = [], names = [], heartbeat } = this.#options;
     const streams = "body" in Response.prototype && typeof TextDecoder !== "undefined";
     const transport = this.#options.transport ?? (streams ? "fetch" : "eventsource");
-    const known = ["message", "end", REPLIES, ...Object.keys(WORDS), ...Object.keys(on), ...terminal, ...names];
+    const known = ["message", "end", REPLIES, LOST, ...Object.keys(WORDS), ...Object.keys(on), ...terminal, ...names];
     if (Array.isArray(text)) known.push(...text);
     return {
       url: this.#url,
@@ -257,6 +261,7 @@ class Stream {
   #become(state) {
     if (this.state === state) return;
     this.state = state;
+    if (state !== "open") this.#tokenHolds = false;
     this.#call(this.#options.onState, state);
   }
 
@@ -266,7 +271,7 @@ class Stream {
     this.lastEventId = id;
     const own = on && Object.hasOwn(on, name) ? on[name] : undefined;
     const word = !own && Object.hasOwn(WORDS, name) ? WORDS[/** @type {keyof typeof WORDS} */ (name)] : undefined;
-    const isText = !word && name !== REPLIES && (text === true || text?.includes(name));
+    const isText = !word && name !== REPLIES && name !== LOST && (text === true || text?.includes(name));
     // The end that the runtime says by itself is no event of the page's, see `onEnd`.
     if (id === "sse-end" && data === "{}" && !own && !terminal?.includes(name)) return;
     let value;
@@ -276,11 +281,16 @@ class Stream {
       const message = `the event ${name} is not JSON: list it in \`text\`, or its data is wrong: ${data}`;
       return this.#trouble(new StreamError({ message, status: 200, body: data, retryIn: 0 }));
     }
-    if (word) return this.#call(this.#options[word], value);
-    if (name === REPLIES) {
-      this.#token = value.token;
+    if (name === REPLIES) this.#token = value.token;
+    if (!this.#tokenHolds) {
+      this.#tokenHolds = true;
       this.#rouse();
-      if (!own) return;
+    }
+    if (word) return this.#call(this.#options[word], value);
+    if (name === REPLIES && !own) return;
+    if (name === LOST && !own) {
+      const message = "the run is lost: the server that had it is gone";
+      return this.#trouble(new StreamError({ message, status: 0, body: data, retryIn: null }));
     }
     /** @type {Event} */
     const event = { name, data: value, id };

@@ -16,6 +16,9 @@ import { Connection } from "./sse-client.connection.js";
 const PATIENCE = 3;
 const ASK_EVERY = 5_000;
 
+/** Tells how to answer into a stream. It is news on every connection, wherever that begins. */
+const REPLIES = "sse-replies";
+
 /** @type {Map<string, Feed>} */
 const feeds = new Map();
 /** @type {Set<Tab>} */
@@ -37,7 +40,7 @@ class Place {
     if (message.kind !== "event") return;
     const { name, data, id } = message;
     if (name === "sse-open") this.#settled = id !== "" && data.includes(JSON.stringify(id));
-    else if (name.startsWith("sse-")) this.#settled = false;
+    else if (name.startsWith("sse-") && name !== REPLIES) this.#settled = false;
     else if (id !== this.id) this.#settled = true;
     this.id = id;
     this.begun = true;
@@ -52,6 +55,10 @@ class Place {
 class Feed {
   /** @type {Set<Tab>} */
   tabs = new Set();
+  /** @type {Message | undefined} How to answer into it, as it was said last. */
+  replies;
+  /** Whether that holds. The first event of a connection is another, or it still does. */
+  #current = false;
 
   /**
    * @param {string} key
@@ -67,8 +74,19 @@ class Feed {
   /** @param {Message} message */
   #take(message) {
     this.place.note(message);
+    if (message.kind === "event") {
+      if (message.name === REPLIES) this.replies = message;
+      this.#current = true;
+    } else {
+      this.#current = false;
+    }
     for (const tab of this.tabs) tab.hear(message);
     if (this.connection.state === "over") this.close();
+  }
+
+  /** Whether a tab can be told how things are: not while the connection is new, or lost. */
+  get isCurrent() {
+    return this.#current && this.connection.state === "open";
   }
 
   /** @param {Tab} tab */
@@ -91,6 +109,8 @@ class Tab {
   #place;
   /** @type {Position | undefined} Up to here it has everything, though the shared connection may have not. */
   #seen;
+  /** Whether it has still to hear how to answer into the shared stream. */
+  #owed = false;
 
   /**
    * @param {MessagePort} port
@@ -106,14 +126,18 @@ class Tab {
     tabs.add(this);
     if (!feed) return;
     const inTime = !feed.place.begun && feed.place.id === ask.lastEventId;
-    if (live || inTime) this.#tellState();
+    if (live || inTime) this.#join();
     else this.#own = new Connection(ask, message => this.#takeOwn(message));
   }
 
   /** @param {Message} message from the shared connection */
   hear(message) {
     if (this.#own) return this.#catchUp();
-    if (this.#seen && message.kind === "event") {
+    if (this.#owed && message.kind === "event") {
+      this.#owed = false;
+      if (message.name !== REPLIES) this.#tellReplies();
+    }
+    if (this.#seen && message.kind === "event" && message.name !== REPLIES) {
       const at = position(message.id);
       if (message.name.startsWith("sse-")) {
         // A reset or a gap: what follows, also without an id, is to be seen by all.
@@ -135,16 +159,25 @@ class Tab {
   #catchUp() {
     const own = this.#place.position, shared = this.feed.place.position;
     if (!own || own.epoch !== shared?.epoch || own.number < shared.number) return;
-    if (this.#own?.state === "over" || this.feed.connection.state === "over") return;
+    // What is lost has no place for anybody.
+    if (this.#own?.state === "over" || !this.feed.isCurrent) return;
     this.#own?.close();
     this.#own = undefined;
     this.#seen = own;
-    this.#tellState();
+    this.#join();
   }
 
-  #tellState() {
+  /** From here on, it listens to the shared connection. */
+  #join() {
     const { state } = this.feed.connection;
     if (state !== "over") this.port.postMessage({ kind: "state", state });
+    this.#owed = !this.feed.isCurrent;
+    if (!this.#owed) this.#tellReplies();
+  }
+
+  /** The token of its own connection, if it had one, went with that. */
+  #tellReplies() {
+    if (this.feed.replies) this.port.postMessage(this.feed.replies);
   }
 
   leave() {
@@ -154,9 +187,12 @@ class Tab {
   }
 }
 
-/** @param {string} id */
+/**
+ * Of a run, its name is before the epoch.
+ * @param {string} id
+ */
 function position(id) {
-  const [, epoch, number] = /^([0-9a-f]+)-(\d+)$/.exec(id) ?? [];
+  const [, epoch, number] = /^((?:[0-9a-z]+\.)?[0-9a-f]+)-(\d+)$/.exec(id) ?? [];
   return number === undefined ? undefined : { epoch, number: BigInt(number) };
 }
 

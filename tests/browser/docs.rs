@@ -1,7 +1,12 @@
 //! The documentation page: what it shows of a stream's events, that "Test Request" shows them one by one as they
-//! arrive, and that it asks no other machine for anything.
+//! arrive, also of a run, which it comes back to and ends, and answers into a stream; and that it asks no other machine for
+//! anything.
 
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
+use sse_runtime::{Replies, Result, Sse, SseEvent, api, listen, serve, sse_route};
+use utoipa::ToSchema;
 
 use crate::{
     chromium::Chromium,
@@ -92,4 +97,126 @@ async fn a_request_from_the_page_shows_each_event_when_it_is_sent() {
     }
     assert_eq!(page.requests("/jobs/"), [Some(200)]);
     asked_nobody_else(&page, &origin).await;
+}
+
+/// What is said.
+#[derive(Serialize, SseEvent, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Said {
+    /// A word.
+    Word { text: String },
+}
+
+#[derive(Deserialize, ToSchema)]
+struct Prompt {
+    text: String,
+}
+
+/// Says it, and goes on.
+#[sse_route("/talk", methods = ["POST"], run = "5m")]
+async fn talk(sse: Sse<Said>, Json(prompt): Json<Prompt>) -> Result<()> {
+    sse.send(Said::Word { text: format!("word{}", prompt.text) }).await?;
+    std::future::pending().await
+}
+
+#[derive(Deserialize, ToSchema)]
+struct Answer {
+    choice: u8,
+}
+
+/// Asks.
+#[sse_route("/ask", end = "end")]
+async fn ask(sse: Sse<Said>, mut replies: Replies<Answer>) -> Result<()> {
+    sse.send(Said::Word { text: "choose".into() }).await?;
+    if let Some(answer) = replies.next().await {
+        sse.send(Said::Word { text: format!("chosen{}", answer.choice) }).await?;
+        answer.respond("thank you")?;
+    }
+    Ok(())
+}
+
+/// Opens "Test Request" of an operation, fills its parameters in, and sends it.
+async fn send(page: &Page, summary: &str, request: &str, parameters: &[(&str, &str)]) {
+    page.run(&format!("inSight('a, button', '{summary}').click()")).await;
+    let button = format!(
+        "[...document.querySelectorAll('button')].find(one => one.innerText.replace(/\\s+/g, ' ').includes('Test Request ({request})'))"
+    );
+    page.wait_until(&format!("{button} !== undefined")).await;
+    page.run(&format!("{button}.click()")).await;
+    for (name, value) in parameters {
+        let field = format!(
+            "[...document.querySelectorAll('[role=dialog] tr')]
+                 .find(row => row.innerText.trim().startsWith('{name}'))?.querySelector('[data-placeholder=Value]')"
+        );
+        page.wait_until(&format!("{field} instanceof HTMLElement")).await;
+        page.run(&format!("{field}.focus(); document.execCommand('insertText', false, '{value}')")).await;
+    }
+    page.wait_until("inSight('button', 'Send') !== undefined").await;
+    page.run("inSight('button', 'Send').click()").await;
+}
+
+/// What the dialog says, and what stands in it by a pattern.
+async fn found(page: &Page, pattern: &str) -> String {
+    let script = format!("({RECEIVED}).match({pattern})?.[1]");
+    page.wait_until(&format!("{script} !== undefined")).await;
+    page.run(&script).await.as_str().expect("a text").to_owned()
+}
+
+async fn close(page: &Page) {
+    page.run("document.querySelector('[role=dialog]').dispatchEvent(new KeyboardEvent('keydown', { key: 'Escape', bubbles: true }))")
+        .await;
+    page.wait_until("!inSight('button', 'Send')").await;
+}
+
+#[tokio::test]
+async fn the_page_begins_a_run_comes_back_to_it_ends_it_and_answers_into_a_stream() {
+    let listener = listen("127.0.0.1:0").await.expect("a free port");
+    let origin = format!("http://{}/", listener.local_addr().expect("an address"));
+    tokio::spawn(serve(listener, Router::from(api![talk, ask])).into_future());
+    let chromium = Chromium::launch().await;
+    let docs = async || {
+        let page = chromium.open_after(NOTE_VIOLATIONS, &format!("{origin}docs")).await;
+        page.resize(1500, 1200).await;
+        page.run(IN_SIGHT).await;
+        page.wait_until("inSight('button', 'Test Request') !== undefined").await;
+        page
+    };
+    let page = docs().await;
+    let operations = [
+        "Says it, and goes on",
+        "Comes back to a run of talk",
+        "Ends a run of talk",
+        "Asks",
+        "Answers into a stream of ask",
+    ];
+    for summary in operations {
+        assert_eq!(
+            page.run(&format!("inSight('a, button', '{summary}') !== undefined")).await,
+            true,
+            "{summary}"
+        );
+    }
+
+    send(&page, operations[0], "post /talk", &[]).await;
+    let run = found(&page, r#"/"run":"(\w+)"/"#).await;
+    found(&page, "/(word)/").await;
+    close(&page).await;
+    send(&page, operations[1], "get /talk", &[("run", &run)]).await;
+    found(&page, "/(word)/").await;
+    let other = docs().await;
+    send(&other, operations[2], "delete /talk", &[("run", &run)]).await;
+    other.wait_until("document.querySelector('[role=dialog]').innerText.includes('204 No Content')").await;
+    assert_eq!(found(&page, r#"/"reason":"(\w+)"/"#).await, "Cancelled");
+    close(&page).await;
+    close(&other).await;
+
+    send(&page, operations[3], "get /ask", &[]).await;
+    let token = found(&page, r#"/"token":"(\w+)"/"#).await;
+    send(&other, operations[4], "post /ask", &[("reply", &token)]).await;
+    other.wait_until("document.querySelector('[role=dialog]').innerText.includes('thank you')").await;
+    found(&page, "/(chosen0)/").await;
+    found(&page, "/(sse-end)/").await;
+    for page in [&page, &other] {
+        asked_nobody_else(page, &origin).await;
+    }
 }

@@ -12,6 +12,9 @@ mod hypermedia;
 mod inspector;
 mod job_progress;
 mod long_export;
+#[path = "../network/nginx/program.rs"]
+#[allow(dead_code, reason = "this needs less of it than the tests of proxies")]
+mod nginx;
 mod notifications;
 mod page;
 #[path = "../servers/process.rs"]
@@ -27,6 +30,7 @@ mod sensors;
 #[allow(dead_code, unused_imports, reason = "this needs less of it than the tests of engines")]
 mod server;
 mod sse_client;
+mod sse_client_sending;
 mod stocks;
 mod tls_h2;
 mod who_may_listen;

@@ -1,6 +1,6 @@
 //! The page of the example `quiz`, by two who play: questions over the stream, answers into it, scores to both.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sse_tests::Example;
 
 use crate::cable::Cable;
@@ -62,6 +62,60 @@ async fn two_play_and_both_see_the_scores_of_both() {
     // Bob watches.
     choose(&ada, "301").await;
     see([&ada, &bob], ["Bob 5 4", "Ada 2 1"]).await;
+}
+
+/// Posts an answer from the page, with a key, as often as that; what was answered each time.
+async fn post(page: &Page, key: &str, times: usize, answer: Value) -> Value {
+    page.run(&format!(
+        "Promise.all(Array.from({{ length: {times} }}, async () => {{
+             const headers = {{ 'content-type': 'application/json', 'idempotency-key': '{key}' }};
+             const body = JSON.stringify({answer});
+             const response = await fetch('/quiz?reply=' + token, {{ method: 'POST', headers, body }});
+             return [response.status, await response.text()];
+         }}))"
+    ))
+    .await
+}
+
+#[tokio::test]
+async fn one_answers_twice_and_another_too_late() {
+    let example = Example::start("quiz").await;
+    let chromium = Chromium::launch().await;
+    let ada = join(&chromium, &example.url("/"), "Ada").await;
+    let bob = join(&chromium, &example.url("/"), "Bob").await;
+    // Over a bad network, each answer is on its way three times.
+    let answer = json!({ "question": 0, "choice": 1 });
+    let verdict = json!([200, r#"{"is_right":true,"right":"Last-Event-ID"}"#]);
+    assert_eq!(post(&ada, "a", 3, answer.clone()).await, json!([verdict, verdict, verdict]));
+    asked(&ada, 2).await;
+    assert_eq!(post(&ada, "a", 1, answer.clone()).await, json!([verdict]), "the same, later");
+    see([&ada, &bob], ["Ada 1 1", "Bob 0 0"]).await;
+    // With another key, it is another answer, to a question that is over.
+    assert_eq!(post(&ada, "b", 1, answer).await, json!([[409, "this question is answered"]]));
+
+    // Bob has two windows, and answers in the first what the second still shows.
+    let me = bob.run("sessionStorage.quiz").await;
+    let second = chromium.open(&example.url("/")).await;
+    second.run(&format!("me = JSON.parse({me}); play(); null")).await;
+    asked(&second, 1).await;
+    for (number, right) in [(1, "Last-Event-ID"), (2, "204"), (3, "an empty line"), (4, "retry")] {
+        asked(&bob, number).await;
+        choose(&bob, right).await;
+    }
+    asked(&bob, 5).await;
+    see([&second, &ada], ["Bob 4 4", "Ada 1 1"]).await;
+    choose(&second, "Range").await;
+    asked(&second, 5).await;
+    choose(&bob, "nothing").await;
+    bob.wait_until("element('state').textContent === 'Right. That was the last question.'").await;
+    assert_eq!(
+        post(&bob, "c", 1, json!({ "question": 4, "choice": 0 })).await,
+        json!([[404, "no such stream"]])
+    );
+    choose(&second, "the end").await;
+    second.wait_until("element('asked').hidden").await;
+    see([&ada, &second], ["Bob 5 5", "Ada 1 1"]).await;
+    see([&bob, &second], ["Bob 5 5", "Ada 1 1"]).await;
 }
 
 #[tokio::test]

@@ -1,10 +1,13 @@
 //! The page of the example `resumable_chat`: an answer that outlives its page, its tab and its connection.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use sse_tests::{Example, post_json};
 
 use crate::cable::Cable;
 use crate::chromium::Chromium;
+use crate::nginx::Nginx;
 use crate::page::Page;
 
 /// What the page shows of the last answer.
@@ -129,4 +132,96 @@ async fn the_stop_button_stops_the_model_for_all_who_listen() {
     // And the next question has an answer of its own.
     ask(&page, "the sun").await;
     page.wait_until(&format!("({ANSWER}).includes('talked of the sun')")).await;
+}
+
+#[tokio::test]
+async fn an_answer_survives_a_proxy_that_is_restarted() {
+    let example = Example::start("resumable_chat").await;
+    let nginx = Nginx::start(example.address()).await;
+    let (http1, http2) = (nginx.http1, nginx.http2);
+    let chromium = Chromium::launch().await;
+    let question = "the wind";
+    let seen = async {
+        let page = chromium.open(&format!("http://{http1}/")).await;
+        ask(&page, question).await;
+        let before = grown(&page, "").await;
+        // All that it passed on ends, and nobody is there.
+        drop(nginx);
+        page.wait_until("element('state').textContent === 'Reconnecting'").await;
+        assert_eq!(page.run("fetch('/').then(() => true, () => false)").await, false);
+        let shown = text(&page.run(ANSWER).await);
+        let nginx = Nginx::start_at(example.address(), http1, http2).await;
+        page.wait_until("element('state').textContent === 'Answering'").await;
+        let after = grown(&page, &shown).await;
+
+        // Killed, with its worker, and back again.
+        drop(nginx);
+        page.wait_until("element('state').textContent === 'Reconnecting'").await;
+        let _nginx = Nginx::start_at(example.address(), http1, http2).await;
+        page.wait_until("element('state').textContent === 'Ready'").await;
+        [before, after, text(&page.run(ANSWER).await)]
+    };
+    let ([before, after, whole], answer) = tokio::join!(seen, answer(&example, question));
+    assert!(
+        answer.starts_with(&before) && answer.starts_with(&after) && after.len() < answer.len(),
+        "{after}"
+    );
+    assert_eq!(whole, answer);
+    let ends = example.printed().into_iter().filter(|line| is_end(line) && line.contains("Completed"));
+    assert_eq!(ends.count(), 2, "one model for each question");
+}
+
+/// What the page shows after its server has gone and come back, and what it showed before.
+async fn restarted(is_killed: bool, on_disk: bool) -> (String, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let runs = format!("redb:{}", folder.path().join("runs.redb").display());
+    let start = async |port: &str| {
+        let variables = [("PORT", port), ("RUNS", &runs)];
+        Example::start_with("resumable_chat", &variables[..if on_disk { 2 } else { 1 }]).await
+    };
+    let mut example = start("0").await;
+    let nginx = Nginx::start(example.address()).await;
+    let chromium = Chromium::launch().await;
+    let page = chromium.open(&format!("http://{}/", nginx.http1)).await;
+    ask(&page, "the rain").await;
+    let before = grown(&page, "").await;
+    let port = example.address().port().to_string();
+    if is_killed {
+        example.kill().await;
+    } else {
+        assert!(example.terminate().await.success());
+    }
+    page.wait_until("element('state').textContent === 'Reconnecting'").await;
+    // The proxy answers 502 meanwhile, at which an EventSource gives up.
+    let refused = async {
+        while !page.requests("/chat?run=").contains(&Some(502)) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    sse_tests::within_limit("an answer of the proxy", refused).await;
+    let _example = start(&port).await;
+    page.wait_until("element('state').textContent === 'The rest of the answer is lost.'").await;
+    let shown = text(&page.run(ANSWER).await);
+    page.leave_by("location.reload()").await;
+    assert_eq!(page.run(ANSWER).await, json!(shown), "it stays");
+    // And the next question has an answer.
+    ask(&page, "the sun").await;
+    page.wait_until(&format!("({ANSWER}).includes('talked of the sun')")).await;
+    (before, shown)
+}
+
+#[tokio::test]
+async fn after_a_killed_server_the_page_shows_what_was_written_down_and_says_that_the_rest_is_lost() {
+    for on_disk in [true, false] {
+        let (before, shown) = restarted(true, on_disk).await;
+        assert!(shown.starts_with(&before), "{shown:?} after {before:?}");
+    }
+}
+
+#[tokio::test]
+async fn after_a_restarted_server_too() {
+    for on_disk in [true, false] {
+        let (before, shown) = restarted(false, on_disk).await;
+        assert!(shown.starts_with(&before), "{shown:?} after {before:?}");
+    }
 }

@@ -193,6 +193,16 @@ async fn what_the_runtime_says_by_itself_is_told_apart_from_events() {
 }
 
 #[tokio::test]
+async fn a_run_that_is_lost_is_no_proper_end() {
+    let stream = "id: x.a-1\ndata: 1\n\nevent: run-lost\nid: sse-end\ndata: {\"run\":\"x\"}\n\n";
+    let (first, asked) = told(&[ended(stream)], json!({})).await;
+    assert_eq!(words(&first), ["event message 1 x.a-1", r#"error 0 final {"run":"x"}"#]);
+    assert_eq!(asked.len(), 1);
+    let (looped, _) = told(&[ended(stream)], json!({ "loop": true })).await;
+    assert!(looped.iter().any(|line| line.starts_with("thrown StreamError")), "{looped:?}");
+}
+
+#[tokio::test]
 async fn data_is_json_but_of_events_that_are_listed_as_text() {
     let stream = format!("event: log\ndata: 5 of {{\n\ndata: oops\n\ndata: [5]\n\n{END}");
     let (told, _) = told(&[ended(&stream)], json!({ "text": ["log"] })).await;

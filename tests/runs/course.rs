@@ -265,4 +265,44 @@ async fn a_head_begins_nothing_and_says_whether_there_is_such_a_run() {
     assert_eq!(head(&format!("/count/60?run={run}")).response().await.status, StatusCode::OK);
     assert_eq!(head(&format!("/count/61?run={run}")).response().await.status, StatusCode::NOT_FOUND);
     assert_eq!(runs.list().iter().map(sse_runtime::Run::attached).sum::<usize>(), 1, "that was no client");
+
+    // As GET says it.
+    client.request(axum::http::Method::DELETE, &format!("/count/60?run={run}")).response().await;
+    events.rest().await;
+    let all = head(&format!("/count/60?run={run}")).last_event_id(events.last_event_id());
+    assert_eq!(all.response().await.status, StatusCode::NO_CONTENT);
+}
+
+/// Thinks before it says something.
+#[sse_route("/thinks/{seconds}", methods = ["POST"], run = "15m")]
+async fn thinks(sse: Sse, seconds: u64) -> Result<()> {
+    sse.set_header("x-mine", "1")?;
+    sleep(Duration::from_secs(seconds)).await;
+    if seconds == 5 {
+        return Err(sse_runtime::Error::from("no").with_status(StatusCode::IM_A_TEAPOT));
+    }
+    sse.send("at last").await?;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_handler_thinks_can_be_come_back_to_after_a_second() {
+    let app: Router = routes![thinks];
+    let client = TestClient::new(app);
+    let begun = tokio::time::Instant::now();
+    let mut events = client.post("/thinks/10").stream().await;
+    let run = run_of(&events);
+    assert!((SECOND..2 * SECOND).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    assert_eq!(events.headers()["x-mine"], "1");
+    assert_eq!(opened(&mut events).await["run"], run);
+    events.disconnect();
+    let mut back = client.get(&format!("/thinks/10?run={run}")).stream().await;
+    opened(&mut back).await;
+    back.expect("message", "at last").await;
+    back.expect_end().await;
+
+    // Until then it is an answer as any, and afterwards the run has failed.
+    let mut failed = client.post("/thinks/5").stream().await;
+    opened(&mut failed).await;
+    assert_eq!(failed.next().await.name, "failure");
 }

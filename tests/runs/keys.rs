@@ -6,7 +6,7 @@ use super::broker::Broker;
 use super::*;
 
 /// Thinks for longer than a lease before it says anything.
-#[sse_route("/late", methods = ["POST"], run = "5m")]
+#[sse_route("/late", methods = ["POST"], run = "5m", open_after = "off")]
 async fn late(sse: Sse) -> Result<()> {
     sleep(40 * SECOND).await;
     sse.send("at last").await?;

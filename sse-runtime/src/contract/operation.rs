@@ -240,7 +240,7 @@ impl Operation {
             Form::Items => ContentBuilder::new().item_schema(Some(self.item_schema(events))),
             Form::Payloads => ContentBuilder::new().schema(events.payload),
         };
-        self.response_unless_known("200", "The stream of events.");
+        self.response_unless_known("200", STREAM);
         // Beside what else it may be: what is given to `respond`.
         if let Some(RefOr::T(answer)) = self.described.responses.responses.get_mut("200") {
             answer.content.entry("text/event-stream".to_owned()).or_insert(content.build().into());
@@ -257,7 +257,7 @@ impl Operation {
         }
         self.response_unless_known("406", "The `Accept` header refuses `text/event-stream`.");
         let resume = ParameterBuilder::new()
-            .name("Last-Event-ID")
+            .name(LAST_EVENT_ID)
             .parameter_in(ParameterIn::Header)
             .required(Required::False)
             .description(Some(
@@ -277,6 +277,12 @@ impl Operation {
             if !events.names.contains(&end) {
                 others.push(runtime_events::end(end));
             }
+            if self.is_run {
+                others.push(runtime_events::lost());
+            }
+            if self.replies.is_some() {
+                others.push(runtime_events::replies());
+            }
             others.push(runtime_events::reference(&mut self.components));
         }
         events.item_schema(others)
@@ -294,6 +300,8 @@ pub(super) fn in_path(name: &str, schema: RefOr<Schema>) -> Parameter {
     parameter.required(Required::True).schema(Some(schema)).build()
 }
 
+pub(super) const STREAM: &str = "The stream of events.";
+pub(super) const LAST_EVENT_ID: &str = "Last-Event-ID";
 /// What a 400 says: one of them, and the response's text which.
 const UNREADABLE: &str = "The path, the query or the body cannot be parsed.";
 

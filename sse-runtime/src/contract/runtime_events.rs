@@ -6,6 +6,8 @@ use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, SchemaType, T
 
 use super::components::Components;
 use super::item::{Item, data_of};
+use crate::replies::REPLIES;
+use crate::runs::LOST;
 use crate::stream::{BYE, DisconnectReason, END_ID, FAILURE, FULL};
 use crate::topic::{GAP, OPEN, RESET, ResetReason};
 
@@ -15,8 +17,7 @@ const ALL: &str = "SseRuntimeEvent";
 /// Adds them to the components; returns the reference for the schema of a stream's items.
 pub(super) fn reference(components: &mut Components) -> RefOr<Schema> {
     let events = [failure(), bye(), open(), reset(), gap()];
-    let description =
-        "What the server says by itself: errors, goodbyes, and where a stream that follows topics stands.";
+    let description = "What the server says by itself: errors, goodbyes, and where a stream stands that follows topics, or a run.";
     let any = OneOfBuilder::new().description(Some(description));
     let any = Schema::OneOf(events.into_iter().fold(any, OneOfBuilder::item).build());
     components.add(any.into(), Some(ALL.to_owned()), []).reference
@@ -29,6 +30,22 @@ pub(super) fn end(name: &str) -> RefOr<Schema> {
         .with_the_id(END_ID)
         .terminal()
         .build(data_of(object()))
+}
+
+/// How to answer into a stream.
+pub(super) fn replies() -> RefOr<Schema> {
+    Item::new(REPLIES)
+        .description("How to answer: by POST, with this token as `reply`.")
+        .build(data_of(object().property("token", text()).required("token")))
+}
+
+/// The last word of a run whose node is gone.
+pub(super) fn lost() -> RefOr<Schema> {
+    Item::new(LOST)
+        .description("What was at work is gone: what came until now is all there is of this run.")
+        .with_the_id(END_ID)
+        .terminal()
+        .build(data_of(object().property("run", text()).required("run")))
 }
 
 fn failure() -> RefOr<Schema> {
@@ -50,10 +67,16 @@ fn bye() -> RefOr<Schema> {
         DisconnectReason::SlowClient,
         DisconnectReason::AuthExpired,
         DisconnectReason::Kicked,
+        // Of runs.
+        DisconnectReason::Cancelled,
+        DisconnectReason::Abandoned,
+        DisconnectReason::RunFull,
     ];
     let reasons = reasons.into_iter().map(DisconnectReason::as_str).chain([FULL]);
     Item::new(BYE)
-        .description("The server ends the stream; come back after `retry` milliseconds.")
+        .description(
+            "The server ends the stream; come back after `retry` milliseconds. If it was a run that ended, 204 is the answer.",
+        )
         .with_retry()
         .build(data_of(
             object().property("reason", one_of(reasons)).required("reason").property("message", text()),
@@ -61,9 +84,10 @@ fn bye() -> RefOr<Schema> {
 }
 
 fn open() -> RefOr<Schema> {
-    Item::new(OPEN).description("Where a stream that follows topics begins.").build(data_of(
+    Item::new(OPEN).description("Where a stream begins that follows topics, or a run.").build(data_of(
         object()
             .property("position", text())
+            .property("run", text().description(Some("The run's id, if it is one.")))
             .property("resumed", ObjectBuilder::new().schema_type(Type::Boolean))
             .property(
                 "heartbeat",

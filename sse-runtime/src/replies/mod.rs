@@ -25,3 +25,5 @@ mod words;
 pub use handle::{Replies, Reply, ReplyArgument};
 pub(crate) use route::Slot;
 pub use route::{ReplyMeta, with_replies};
+#[cfg(feature = "openapi")]
+pub(crate) use words::REPLIES;

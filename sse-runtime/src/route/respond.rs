@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
@@ -102,15 +103,25 @@ pub(super) fn asked(request: &Request) -> Asked {
 
 /// Runs a handler until its response is known.
 pub(crate) fn respond(shared: Arc<Shared>, handler: HandlerFuture) -> Respond {
+    let limit = shared.meta.open_after;
     shared.start(handler);
-    Respond { guard: Some(Guard(shared)), open_after: None }
+    Respond { guard: Some(Guard(shared)), limit, open_after: None }
 }
 
 /// The phase before the first event.
 pub(crate) struct Respond {
     /// Taken by the response's body; until then, dropping this future (the client left) ends the stream.
     guard: Option<Guard>,
+    limit: Option<Duration>,
     open_after: Option<Pin<Box<Sleep>>>,
+}
+
+impl Respond {
+    /// Leaves so much time to somebody else, who has the same limit, and opens the stream then.
+    pub(crate) fn with_grace(mut self, grace: Duration) -> Self {
+        self.limit = self.limit.map(|limit| limit + grace);
+        self
+    }
 }
 
 impl Future for Respond {
@@ -122,7 +133,7 @@ impl Future for Respond {
         let opened = match shared.poll_head(cx) {
             Poll::Ready(opened) => opened,
             Poll::Pending => {
-                let Some(limit) = shared.meta.open_after else { return Poll::Pending };
+                let Some(limit) = self.limit else { return Poll::Pending };
                 let timer = self.open_after.get_or_insert_with(|| Box::pin(sleep(limit)));
                 std::task::ready!(timer.as_mut().poll(cx));
                 if !shared.open_now() {

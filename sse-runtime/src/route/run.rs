@@ -4,6 +4,7 @@ use std::any::TypeId;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::extract::{FromRequest, Request};
 use axum::handler::Handler;
@@ -28,6 +29,8 @@ use crate::stream::{Asked, HandlerFuture, Meta, Shared, Sse};
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The longest key that is looked at.
 const LONGEST_KEY: usize = 256;
+/// How long a client's response waits for the log, once its run is open.
+const GRACE: Duration = Duration::from_secs(1);
 /// How many in a row may have had a key in vain before a request is told to come back.
 const ROUNDS: usize = 4;
 
@@ -160,12 +163,12 @@ impl<Head, Last, M: 'static> RunEndpoint<Head, Last, M> {
             });
         }
         let Some(Ask { head_only, arrival }) = ask.as_mut() else { return Err(unknown()) };
-        if *head_only {
-            return Err(Rejection::new(respond::head_only()));
-        }
         if found.as_ref().is_some_and(|run| arrival.asked.id().is_some_and(|id| run.has_been_seen(id))) {
             // All of it: 204 is what makes an EventSource stop.
             return Err(Rejection::new(StatusCode::NO_CONTENT.into_response()));
+        }
+        if *head_only {
+            return Err(Rejection::new(respond::head_only()));
         }
         let run = match (found, last) {
             (Some(run), _) => run,
@@ -219,7 +222,7 @@ impl<Head, Last, M: 'static> RunEndpoint<Head, Last, M> {
             }
             Found::Elsewhere(run) => Box::pin(run.attend(client)),
         };
-        Ok(respond::respond(shared, handler))
+        Ok(respond::respond(shared, handler).with_grace(GRACE))
     }
 
     /// Claims a key in the log that nodes share, or finds the run that has it.

@@ -11,6 +11,9 @@ use super::run::{Attached, End, Phase, RunState};
 use crate::error::{Error, SendError};
 use crate::stream::Sse;
 
+/// The header that says which run it is.
+const RUN: &str = "sse-run";
+
 /// What the handler of such a stream does.
 pub(crate) async fn attend(client: Sse, run: Arc<RunState>, attached: Attached) -> Result<(), Box<Response>> {
     outcome(follow(&client, &run, attached).await)
@@ -19,6 +22,7 @@ pub(crate) async fn attend(client: Sse, run: Arc<RunState>, attached: Attached) 
 /// Sends the events of a run, from where the client left off, until it is over.
 pub(super) async fn follow(client: &Sse, run: &RunState, _attached: Attached) -> Result<(), SendError> {
     let mut phase = run.phase.subscribe();
+    drop(client.set_header(RUN, run.id.as_str()));
     let Some(first) = begun(&mut phase).await else {
         let answer = run.opening().answer.take();
         // It went to the client that began it.
@@ -28,8 +32,8 @@ pub(super) async fn follow(client: &Sse, run: &RunState, _attached: Attached) ->
     if let Some(head) = run.opening().head.take() {
         client.hidden().shared().set_head(head);
     }
-    // It may be too late for that, if the handler took its time.
-    drop(client.set_header("sse-run", run.id.as_str()));
+    // It may be too late for that, if the log took its time.
+    drop(client.set_header(RUN, run.id.as_str()));
     tokio::select! {
         followed = run.log.follow(client, first) => followed,
         end = ended(&mut phase) => {

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use axum::response::IntoResponse as _;
@@ -80,7 +81,22 @@ async fn open(runs: &Runs, run: &RunState, watch: &mut Watch<'_>) -> Option<u64>
         run.phase.send_replace(Phase::Refused);
         None
     };
-    match watch.during(poll_fn(|cx| run.stream.poll_head(cx))).await {
+    // A handler that thinks, or waits for a reply, is a run all the same: its clients have to be told which.
+    let mut opens = run.stream.meta.open_after.map(|after| Box::pin(sleep(after)));
+    let opened = poll_fn(|cx| {
+        if let Poll::Ready(opened) = run.stream.poll_head(cx) {
+            return Poll::Ready(opened);
+        }
+        if let Some(after) = &mut opens {
+            ready!(after.as_mut().poll(cx));
+            opens = None;
+            if run.stream.open_now() {
+                return Poll::Ready(Opened::Stream);
+            }
+        }
+        Poll::Pending
+    });
+    match watch.during(opened).await {
         Opened::Response(answer) => return refuse(*answer),
         Opened::Panicked => return refuse(StatusCode::INTERNAL_SERVER_ERROR.into_response()),
         Opened::Ended(_) => return refuse(StatusCode::SERVICE_UNAVAILABLE.into_response()),

@@ -36,6 +36,8 @@ mod runs;
 pub(crate) use attach::attend;
 pub(crate) use claim::{Awaited, Claim};
 pub(crate) use elsewhere::Elsewhere;
+#[cfg(feature = "openapi")]
+pub(crate) use elsewhere::LOST;
 pub use id::RunId;
 #[cfg(feature = "inspector")]
 pub(crate) use inspected::runs_of;

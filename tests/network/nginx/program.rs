@@ -14,7 +14,13 @@ use tokio::net::{TcpListener, TcpStream};
 /// - `default`: what `proxy_pass` alone does, which is HTTP/1.0 and buffering.
 /// - `readme`: as the README has it.
 /// - `gzip`: nginx compresses what is not compressed.
+/// - else: as the README has it, too, and the path stays as it is.
 const LOCATIONS: &str = r#"
+    location / {
+      proxy_pass http://APP;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+    }
     location /default/ {
       proxy_pass http://APP/;
     }
@@ -43,8 +49,12 @@ pub(crate) struct Nginx {
 impl Nginx {
     /// Starts it in front of `app`.
     pub(crate) async fn start(app: SocketAddr) -> Self {
+        Self::start_at(app, free_address().await, free_address().await).await
+    }
+
+    /// The same in the place of one that has ended.
+    pub(crate) async fn start_at(app: SocketAddr, http1: SocketAddr, http2: SocketAddr) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let (http1, http2) = (free_address().await, free_address().await);
         fs::write(folder.path().join("nginx.conf"), configuration(app, http1, http2)).expect("a file");
         let child = program(&folder).spawn().expect("`nginx` runs: it is in Debian's nginx");
         let mut nginx = Self { child, folder, http1, http2 };

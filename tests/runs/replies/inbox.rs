@@ -120,3 +120,25 @@ async fn a_handler_that_fails_first_announces_nothing() {
     assert_eq!(response.status, StatusCode::IM_A_TEAPOT);
     assert!(!response.text.contains("sse-replies"));
 }
+
+/// Waits for an answer before it says anything.
+#[sse_route("/asks", methods = ["POST"], run = "15m")]
+async fn asks(sse: Sse, mut replies: Replies<String>) -> Result<()> {
+    if let Some(reply) = replies.next().await {
+        sse.send(reply.as_str()).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_says_nothing_before_it_is_answered_tells_how_to_answer() {
+    let app: Router = routes![asks];
+    let client = TestClient::new(app);
+    let mut events = client.post("/asks").stream().await;
+    opened(&mut events).await;
+    let token = token(&mut events).await;
+    assert_eq!(events.headers()["sse-reply-token"], token.as_str());
+    assert_eq!(reply(&client, "/asks", &token).json(&"hello").response().await.status, StatusCode::ACCEPTED);
+    events.expect("message", "hello").await;
+    events.expect_end().await;
+}
