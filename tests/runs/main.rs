@@ -6,6 +6,7 @@ mod broken;
 mod broker;
 mod course;
 mod elsewhere;
+mod kept;
 mod keys;
 mod limits;
 mod long_export;

@@ -72,7 +72,7 @@ impl Branch {
         let topic = &self.followed.topic;
         let floor = topic.ring().floor();
         let is_gone =
-            || matches!(hub.engine.read(&topic.name, self.seen, floor), Answer::Now(Some(Ok(Page::Evicted))));
+            || matches!(hub.engine.read(&topic.name, self.seen, floor), Answer::Now(Some(Ok(Page::Evicted { .. }))));
         self.seen < floor && !is_gone()
     }
 
