@@ -46,6 +46,7 @@ impl Broker {
     }
 
     /// A log that keeps so many records of each topic.
+    #[allow(dead_code)] // of the tests of runs
     pub(crate) fn keeping_of_a_topic(records: usize) -> Self {
         Self::new(usize::MAX, records)
     }

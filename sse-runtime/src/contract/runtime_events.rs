@@ -34,7 +34,7 @@ pub(super) fn end(name: &str) -> RefOr<Schema> {
 fn failure() -> RefOr<Schema> {
     let reasons = [DisconnectReason::HandlerError, DisconnectReason::HandlerPanic];
     Item::new(FAILURE)
-        .description("The server failed. The stream ends with this, and an EventSource reconnects.")
+        .description("The server failed. The stream ends with this, and an EventSource reconnects. With the id `sse-end`, it was a run, which is over for good.")
         .build(data_of(
             object()
                 .property("reason", one_of(reasons.map(DisconnectReason::as_str)))
@@ -50,10 +50,13 @@ fn bye() -> RefOr<Schema> {
         DisconnectReason::SlowClient,
         DisconnectReason::AuthExpired,
         DisconnectReason::Kicked,
+        DisconnectReason::Cancelled,
+        DisconnectReason::Abandoned,
+        DisconnectReason::RunFull,
     ];
     let reasons = reasons.into_iter().map(DisconnectReason::as_str).chain([FULL]);
     Item::new(BYE)
-        .description("The server ends the stream; come back after `retry` milliseconds.")
+        .description("The server ends the stream; come back after `retry` milliseconds. With the id `sse-end`, it was a run, which is over for good.")
         .with_retry()
         .build(data_of(
             object().property("reason", one_of(reasons)).required("reason").property("message", text()),

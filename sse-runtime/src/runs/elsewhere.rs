@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use axum::response::Response;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
-use tokio::time::{Instant, interval, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::attach::outcome;
 use super::course::Course;
@@ -149,7 +149,7 @@ impl Elsewhere {
         }
     }
 
-    /// Waits for what becomes of it, and says meanwhile that somebody is here.
+    /// Waits for what becomes of it, while its node is told that somebody is here.
     async fn turn(&mut self) -> Turn {
         if let Some(end) = self.end {
             return Turn::Ended(end);
@@ -159,8 +159,7 @@ impl Elsewhere {
             Ok(signs) => signs,
             Err(error) => return Turn::Unreadable(error.into()),
         };
-        let follower = Follower::new(&self.runs, self.id, self.node);
-        let mut moments = interval(follower.interval());
+        let _follower = Follower::new(&self.runs, self.id, self.node);
         let mut alive = Instant::now();
         loop {
             tokio::select! {
@@ -178,7 +177,6 @@ impl Elsewhere {
                     }
                     Err(error) => return Turn::Unreadable(error),
                 },
-                _ = moments.tick() => follower.say_so().await,
                 () = sleep_until(alive + lease), if !signs.has_asked() => {
                     if signs.ask().await.is_err() {
                         // Who cannot say anything does not hear anything either.

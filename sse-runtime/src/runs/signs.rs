@@ -11,6 +11,7 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, interval, sleep};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::id::RunId;
 use super::runs::Runs;
@@ -38,8 +39,10 @@ async fn say_so(runs: &Runs) {
         if !runs.is_needed() {
             return;
         }
-        if let Err(error) = log.append(SIGN, None).await {
+        // At once again: who has heard nothing for a lease takes it for gone.
+        while let Err(error) = log.append(SIGN, None).await {
             tracing::debug!(%error, "other nodes are not told that this one is there");
+            sleep(RETRY).await;
         }
     }
 }
@@ -115,46 +118,26 @@ impl Signs {
     }
 }
 
-/// A client of this node that follows a run of another, which is told so: once for all that follow it here.
+/// A client of this node that follows a run of another.
 pub(super) struct Follower {
     runs: Runs,
     id: RunId,
-    log: Log,
 }
 
-/// Those of one run.
+/// All of one run. That they are there is said once for all, and however slowly they read: so by a task.
 pub(super) struct Followers {
     count: usize,
-    said: Option<Instant>,
+    _says_so: AbortOnDropHandle<()>,
 }
 
 impl Follower {
     pub(super) fn new(runs: &Runs, id: RunId, node: u64) -> Self {
-        let mut table = runs.table();
-        table.followed.entry(id).or_insert(Followers { count: 0, said: None }).count += 1;
-        drop(table);
-        Self { runs: runs.clone(), id, log: followed(runs, node) }
-    }
-
-    /// How often it has to be said.
-    pub(super) fn interval(&self) -> Duration {
-        self.runs.lease_time() / 3
-    }
-
-    /// Says that somebody is here, unless that was said just now.
-    pub(super) async fn say_so(&self) {
-        let now = Instant::now();
-        let is_due = self.runs.table().followed.get_mut(&self.id).is_some_and(|followers| {
-            let is_due = followers.said.is_none_or(|said| now - said >= self.interval());
-            if is_due {
-                followers.said = Some(now);
-            }
-            is_due
-        });
-        if is_due {
-            // It is said again soon.
-            drop(self.log.append(format!("data: {}\n\n", self.id).as_bytes(), None).await);
-        }
+        let begin = || {
+            let says_so = tokio::spawn(say_at_intervals(followed(runs, node), id, runs.lease_time() / 3));
+            Followers { count: 0, _says_so: AbortOnDropHandle::new(says_so) }
+        };
+        runs.table().followed.entry(id).or_insert_with(begin).count += 1;
+        Self { runs: runs.clone(), id }
     }
 }
 
@@ -166,6 +149,17 @@ impl Drop for Follower {
             if followers.count == 0 {
                 table.followed.remove(&self.id);
             }
+        }
+    }
+}
+
+async fn say_at_intervals(log: Log, id: RunId, between: Duration) {
+    let word = format!("data: {id}\n\n");
+    let mut moments = interval(between);
+    loop {
+        moments.tick().await;
+        while log.append(word.as_bytes(), None).await.is_err() {
+            sleep(RETRY).await;
         }
     }
 }

@@ -11,6 +11,8 @@ pub(super) struct Walk {
     pub(super) path: String,
     pub(super) id: String,
     pub(super) begun: Instant,
+    /// The log had nothing of it up to here.
+    pub(super) above: u64,
     pub(super) key: Option<String>,
     /// What its clients were told, in order, each as far as it was told first: id, name, data.
     pub(super) log: Vec<(String, String, String)>,
@@ -55,12 +57,18 @@ pub(super) enum Life {
     Unsure,
 }
 
+/// The moment before a run was begun, and up to where the log had nothing of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Before(pub(super) Instant, pub(super) u64);
+
 impl Walk {
-    pub(super) fn new(path: String, id: String, key: Option<String>, slack: Duration) -> Self {
+    pub(super) fn new(path: String, id: String, key: Option<String>, before: Before, slack: Duration) -> Self {
+        let Before(begun, above) = before;
         Self {
             path,
             id,
-            begun: Instant::now(),
+            begun,
+            above,
             key,
             log: Vec::new(),
             cancelled: None,
@@ -120,7 +128,8 @@ impl Walk {
             self.log.push(told.clone());
         }
         seen.at += 1;
-        let (_, name, data) = told;
+        let (id, name, data) = told;
+        assert_eq!(id == "sse-end", name == "done" || name == "sse-bye", "the last word is the last: {name}");
         match name.as_str() {
             "sse-replies" => {
                 assert_eq!(seen.at, 1, "the token comes first");
