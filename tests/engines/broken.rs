@@ -328,7 +328,9 @@ impl Engine for Broken {
                 Flaw::SaysThatMoreIsGone if matches!(page, Page::Evicted { .. }) => {
                     page = Page::Evicted { until: u64::MAX };
                 }
-                Flaw::ReadsNothingOfWhatIsGone if matches!(page, Page::Evicted { .. }) => page = Page::Records(Vec::new()),
+                Flaw::ReadsNothingOfWhatIsGone if matches!(page, Page::Evicted { .. }) => {
+                    page = Page::Records(Vec::new())
+                }
                 _ => {}
             }
             Ok(page)

@@ -110,7 +110,8 @@ impl Broker {
             kept.gone = kept.records.pop_front().map_or(kept.gone, |(_, record)| record.seq);
         }
         if self.0.keeps_of_a_topic < usize::MAX {
-            let of_topic = kept.records.iter().filter(|(name, _)| name == topic).map(|(_, record)| record.seq);
+            let of_topic =
+                kept.records.iter().filter(|(name, _)| name == topic).map(|(_, record)| record.seq);
             let of_topic: Vec<u64> = of_topic.collect();
             if let Some(goes) = of_topic.len().checked_sub(self.0.keeps_of_a_topic + 1) {
                 let goes = of_topic[goes];

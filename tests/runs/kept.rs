@@ -54,7 +54,8 @@ async fn what_is_gone_of_a_log_was_not_of_the_runs_that_have_begun_since() {
             whole.expect("done", "{}").await;
         }
         for client in [&here, &there] {
-            let deleted = client.request(axum::http::Method::DELETE, &format!("/count/30?run={}", run_of(&events)));
+            let deleted =
+                client.request(axum::http::Method::DELETE, &format!("/count/30?run={}", run_of(&events)));
             assert_eq!(deleted.response().await.status, StatusCode::NO_CONTENT, "it is kept");
             assert_eq!(run_of(&post(client).stream().await), run_of(&events), "its key, too");
             let guess = run_of(&events).chars().rev().collect::<String>();

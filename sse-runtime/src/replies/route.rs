@@ -141,7 +141,11 @@ impl Slot {
         }
         let (inbox, posted) = Inbox::new(owner.clone(), replies.inbox);
         let elsewhere = runs.as_ref().map(|runs| elsewhere::serve(runs.hub(), *token, Arc::clone(&inbox)));
-        Some(Opened { posted, findable: Some(Findable::new(runs.as_ref().map(Runs::node), *token, inbox)), elsewhere })
+        Some(Opened {
+            posted,
+            findable: Some(Findable::new(runs.as_ref().map(Runs::node), *token, inbox)),
+            elsewhere,
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

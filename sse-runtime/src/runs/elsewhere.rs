@@ -200,7 +200,10 @@ impl Elsewhere {
 pub(super) fn now() -> u64 {
     let (moved, steady) = (Instant::now().into_std(), std::time::Instant::now());
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    milliseconds((since + moved.saturating_duration_since(steady)).saturating_sub(steady.saturating_duration_since(moved)))
+    milliseconds(
+        (since + moved.saturating_duration_since(steady))
+            .saturating_sub(steady.saturating_duration_since(moved)),
+    )
 }
 
 pub(super) fn milliseconds(time: Duration) -> u64 {

@@ -47,7 +47,15 @@ impl Records {
     pub(super) async fn open(hub: Hub, topic: Arc<TopicState>, after: u64) -> Result<Self, EngineError> {
         hub.0.open(&topic).await?;
         let subscription = topic.subscribe();
-        Ok(Self { hub, topic, _subscription: subscription, seen: after, found: VecDeque::new(), passes_over: false, token: None })
+        Ok(Self {
+            hub,
+            topic,
+            _subscription: subscription,
+            seen: after,
+            found: VecDeque::new(),
+            passes_over: false,
+            token: None,
+        })
     }
 
     /// Begins with the oldest record that is there. What comes before it is not missed: it is gone, or there never was any.

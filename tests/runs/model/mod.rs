@@ -2,22 +2,23 @@
 //! or to the end; all see the same, which is what the handler sent; runs end when they should and for the reason that there
 //! is; and when one is gone, it is gone for all.
 //!
-//! One world after the other is walked through, on the paused clock: every third has a single node, the others have two,
-//! on a log that loses calls and stands still at times. Begun, joined by key, come back to, read fast and slowly, left,
+//! One world after the other is walked through, on the paused clock: with a single node, or with two, on a log that loses
+//! calls, stands still at times and forgets what is old. Begun, joined by key, come back to, read fast and slowly, left,
 //! answered, cancelled and asked for by strangers is what there is, at random. What no world has is a node that dies: on the
 //! paused clock nobody can, see `elsewhere` and the tests that kill processes.
 //!
-//! `RUNS_SEED=17` walks through that world alone; a failure says which it was. `RUNS_WORLDS=1000` walks for longer.
+//! `RUNS_SEED=17` walks through those worlds alone; a failure says which it was. `RUNS_WORLDS=1000` walks for longer.
 
 mod handler;
 mod walk;
 mod world;
 
+use super::broker::Delivers;
 use super::*;
 use world::World;
 
-/// Together thousands of steps.
-const WORLDS: u64 = 9;
+/// Of each kind, with so many steps.
+const WORLDS: u64 = 3;
 const STEPS: usize = 400;
 
 /// Says of which world a panic is.
@@ -35,8 +36,7 @@ fn number(name: &str) -> Option<u64> {
     Some(std::env::var(name).ok()?.parse().expect("a number"))
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_each_client_sees_is_a_part_of_the_log() {
+async fn walk_through(delivers: Option<Delivers>) {
     let worlds = match number("RUNS_SEED") {
         Some(seed) => seed..seed + 1,
         None => 0..number("RUNS_WORLDS").unwrap_or(WORLDS),
@@ -44,7 +44,7 @@ async fn what_each_client_sees_is_a_part_of_the_log() {
     let mut all = world::Seen::default();
     for seed in worlds {
         let mut named = Named(seed, 0);
-        let mut world = World::new(seed).await;
+        let mut world = World::new(seed, delivers).await;
         for step in 1..=STEPS {
             named.1 = step;
             world.step().await;
@@ -52,4 +52,19 @@ async fn what_each_client_sees_is_a_part_of_the_log() {
         all.add(&world.finish().await);
     }
     all.is_enough();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_each_client_sees_is_a_part_of_the_log() {
+    walk_through(None).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_it_is_at_two_nodes_that_are_told_of_what_they_ask_for() {
+    walk_through(Some(Delivers::Open)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_it_is_at_two_nodes_that_are_told_of_everything() {
+    walk_through(Some(Delivers::Everything)).await;
 }

@@ -62,7 +62,13 @@ pub(super) enum Life {
 pub(super) struct Before(pub(super) Instant, pub(super) u64);
 
 impl Walk {
-    pub(super) fn new(path: String, id: String, key: Option<String>, before: Before, slack: Duration) -> Self {
+    pub(super) fn new(
+        path: String,
+        id: String,
+        key: Option<String>,
+        before: Before,
+        slack: Duration,
+    ) -> Self {
         let Before(begun, above) = before;
         Self {
             path,
@@ -157,7 +163,8 @@ impl Walk {
             assert_eq!(told, EVENTS - 1, "with the token, that is all it may have");
             return;
         }
-        let word = if reason == "Completed" { "{}".to_owned() } else { format!(r#"{{"reason":"{reason}"}}"#) };
+        let word =
+            if reason == "Completed" { "{}".to_owned() } else { format!(r#"{{"reason":"{reason}"}}"#) };
         assert_eq!(said, word);
         assert_eq!(told, deeds.sent.len(), "all that was sent, {reason}");
     }
@@ -198,7 +205,10 @@ impl Walk {
         let followed_from = |since: &(Instant, Option<Instant>)| since.1.unwrap_or_else(Instant::now);
         let Some((reason, over)) = &deeds.over else {
             assert!(self.begun.elapsed() < TIME + SECOND, "its time is over");
-            assert!(self.cancelled.is_none_or(|when| when.elapsed() < self.slack + SECOND), "it was cancelled");
+            assert!(
+                self.cancelled.is_none_or(|when| when.elapsed() < self.slack + SECOND),
+                "it was cancelled"
+            );
             for since in &self.alone {
                 let alone = followed_from(since) - since.0;
                 assert!(alone < IDLE + 2 * self.slack + SECOND, "nobody has followed it for {alone:?}");
