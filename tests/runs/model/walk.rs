@@ -143,6 +143,7 @@ impl Walk {
                 self.token = Some(told["token"].as_str().expect("a token").to_owned());
             }
             "message" => {
+                assert!(seen.at > 1, "the token comes first, not {data}");
                 let sent = deeds.sent.get(seen.at - 2).map(|(sent, _)| sent);
                 assert_eq!(Some(&data), sent, "the event {} of {}", seen.at - 1, self.path);
             }
