@@ -329,7 +329,7 @@ impl Engine for Broken {
                     page = Page::Evicted { until: u64::MAX };
                 }
                 Flaw::ReadsNothingOfWhatIsGone if matches!(page, Page::Evicted { .. }) => {
-                    page = Page::Records(Vec::new())
+                    page = Page::Records(Vec::new());
                 }
                 _ => {}
             }

@@ -106,7 +106,7 @@ async fn listen(
     };
     *heard_until = Some(begun);
     // What is gone before it was heard was not answered: its client has been told to try again.
-    let mut records = log.read(begun).await?.from_the_oldest();
+    let mut records = log.read(begun).await?.passing_over_what_is_gone();
     loop {
         let entry = records.next().await?;
         *heard_until = Some(entry.seq);

@@ -72,7 +72,7 @@ impl Log {
     /// Reads what there is of it. A log has forgotten what came before it, of whatever topics: so nothing is missing if its
     /// first record is what it has to be.
     pub(crate) async fn read_kept(&self) -> Result<Records, EngineError> {
-        Ok(self.read(0).await?.from_the_oldest())
+        Ok(self.read(0).await?.passing_over_what_is_gone())
     }
 
     /// Reads what is appended from now on.

@@ -59,7 +59,7 @@ impl Records {
     }
 
     /// Begins with the oldest record that is there. What comes before it is not missed: it is gone, or there never was any.
-    pub(crate) fn from_the_oldest(mut self) -> Self {
+    pub(crate) fn passing_over_what_is_gone(mut self) -> Self {
         self.passes_over = true;
         self
     }

@@ -10,7 +10,7 @@ use crate::broker::{Broker, Call, Delivers, Node};
 
 const LEASE: Duration = Duration::from_secs(6);
 /// How long the log stands still at most.
-const HALT: u64 = 4;
+const HALT: u32 = 4;
 /// So many runs are cared for at a time.
 const WALKS: usize = 8;
 
@@ -92,7 +92,7 @@ impl World {
 
     /// How much later than at its own node things may be known of a run.
     fn slack(&self) -> Duration {
-        if self.logs.is_empty() { SECOND / 10 } else { LEASE + SECOND * HALT as u32 }
+        if self.logs.is_empty() { SECOND / 10 } else { LEASE + SECOND * HALT }
     }
 
     pub(super) async fn step(&mut self) {
@@ -120,7 +120,7 @@ impl World {
 
     /// Time goes by, and the log may lose calls, or stand still.
     async fn pass(&mut self, time: Duration) {
-        let halt = time.min(SECOND * self.dice.u32(1..=HALT as u32));
+        let halt = time.min(SECOND * self.dice.u32(1..=HALT));
         let halts = self.dice.u8(..4) == 0;
         for log in &self.logs {
             for call in [Call::Publish, Call::PublishAnswer] {
