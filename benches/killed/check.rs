@@ -85,7 +85,7 @@ async fn read_all(engine: &Redb, topic: &str, top: u64) -> Vec<Stored> {
     let mut all = Vec::new();
     loop {
         match engine.read(topic, after, top).await.expect("read") {
-            Page::Evicted => panic!("what was there is evicted, though nothing was published"),
+            Page::Evicted { .. } => panic!("what was there is evicted, though nothing was published"),
             Page::Records(records) if records.is_empty() => return all,
             Page::Records(records) => {
                 after = records[records.len() - 1].seq;
@@ -101,7 +101,7 @@ async fn oldest(engine: &Redb, topic: &str, top: u64) -> u64 {
     while low < high {
         let middle = low + (high - low) / 2;
         match engine.read(topic, middle, middle + 1).await.expect("read") {
-            Page::Evicted => low = middle + 1,
+            Page::Evicted { .. } => low = middle + 1,
             Page::Records(_) => high = middle,
         }
     }

@@ -53,10 +53,10 @@ export interface Gap {
   until: string;
 }
 
-/** The server ends this connection; the stream comes back when it was told to. */
+/** The server ends this connection, and the stream comes back when it was told to; or a run, and `onEnd` follows. */
 export interface Bye {
-  reason: "SlowClient" | "ServerShutdown" | "MaxAge" | "AuthExpired" | "Kicked" | "Full"
-    /** It was the end of a run: the stream does not come back for more than to hear of that. */
+  reason:
+    | "SlowClient" | "ServerShutdown" | "MaxAge" | "AuthExpired" | "Kicked" | "Full"
     | "Cancelled" | "Abandoned" | "RunFull";
   /** Why, if the server says so: with `Kicked`. */
   message?: string;

@@ -43,6 +43,7 @@ enum Flaw {
     ReadsWithoutEnd,
     ReadsNothingOfWhatIsGone,
     ReadsTooLittle,
+    SaysThatMoreIsGone,
     RefusesLargeNumbers,
     SaysLost,
     Fails,
@@ -323,8 +324,13 @@ impl Engine for Broken {
                 }
             }
             match self.flaw {
-                Flaw::ReadsTooLittle if after < until => page = Page::Evicted,
-                Flaw::ReadsNothingOfWhatIsGone if page == Page::Evicted => page = Page::Records(Vec::new()),
+                Flaw::ReadsTooLittle if after < until => page = Page::Evicted { until: after + 1 },
+                Flaw::SaysThatMoreIsGone if matches!(page, Page::Evicted { .. }) => {
+                    page = Page::Evicted { until: u64::MAX };
+                }
+                Flaw::ReadsNothingOfWhatIsGone if matches!(page, Page::Evicted { .. }) => {
+                    page = Page::Records(Vec::new());
+                }
                 _ => {}
             }
             Ok(page)
@@ -392,6 +398,7 @@ async fn each_flaw_is_found_and_the_clause_named() {
         (ReadsWithoutEnd, &[5]),
         (ReadsNothingOfWhatIsGone, &[5]),
         (ReadsTooLittle, &[5]),
+        (SaysThatMoreIsGone, &[5]),
         (RefusesLargeNumbers, &[6]),
         (SaysLost, &[6]),
         (Fails, &[6]),

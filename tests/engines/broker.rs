@@ -24,6 +24,7 @@ struct Shared {
     kept: Mutex<Kept>,
     top: watch::Sender<u64>,
     keeps: usize,
+    keeps_of_a_topic: usize,
 }
 
 #[derive(Debug, Default)]
@@ -34,17 +35,30 @@ struct Kept {
     top: u64,
     /// What is numbered up to here is gone.
     gone: u64,
+    /// The same, of single topics.
+    gone_of: HashMap<String, u64>,
 }
 
 impl Broker {
     /// A log that keeps so many records.
     pub(crate) fn keeping(records: usize) -> Self {
+        Self::new(records, usize::MAX)
+    }
+
+    /// A log that keeps so many records of each topic.
+    #[allow(dead_code)] // of the tests of runs
+    pub(crate) fn keeping_of_a_topic(records: usize) -> Self {
+        Self::new(usize::MAX, records)
+    }
+
+    fn new(keeps: usize, keeps_of_a_topic: usize) -> Self {
         static LOGS: AtomicU64 = AtomicU64::new(1);
         Self(Arc::new(Shared {
             epoch: LOGS.fetch_add(1, Ordering::Relaxed),
             kept: Mutex::default(),
             top: watch::Sender::new(0),
-            keeps: records,
+            keeps,
+            keeps_of_a_topic,
         }))
     }
 
@@ -94,6 +108,16 @@ impl Broker {
         kept.records.push_back((topic.to_owned(), record));
         if kept.records.len() > self.0.keeps {
             kept.gone = kept.records.pop_front().map_or(kept.gone, |(_, record)| record.seq);
+        }
+        if self.0.keeps_of_a_topic < usize::MAX {
+            let of_topic =
+                kept.records.iter().filter(|(name, _)| name == topic).map(|(_, record)| record.seq);
+            let of_topic: Vec<u64> = of_topic.collect();
+            if let Some(goes) = of_topic.len().checked_sub(self.0.keeps_of_a_topic + 1) {
+                let goes = of_topic[goes];
+                kept.records.retain(|(name, record)| name != topic || record.seq > goes);
+                kept.gone_of.insert(topic.to_owned(), goes);
+            }
         }
         drop(kept);
         self.0.top.send_modify(|top| *top = seq.max(*top));
@@ -366,8 +390,9 @@ impl Engine for Node {
                 return Ok(Page::Records(Vec::new()));
             }
             let kept = self.0.broker.kept();
-            if after < kept.gone {
-                return Ok(Page::Evicted);
+            let gone = kept.gone_of.get(topic).copied().unwrap_or_default().max(kept.gone);
+            if after < gone {
+                return Ok(Page::Evicted { until: gone });
             }
             let wanted = kept.records.iter().filter(|(name, _)| name == topic).map(|(_, record)| record);
             let wanted = wanted.filter(|record| after < record.seq && record.seq <= until);

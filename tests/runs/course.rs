@@ -306,3 +306,40 @@ async fn a_run_whose_handler_thinks_can_be_come_back_to_after_a_second() {
     opened(&mut failed).await;
     assert_eq!(failed.next().await.name, "failure");
 }
+
+/// Its connections are ended after a while.
+#[sse_route("/brief", methods = ["POST"], run = "2m", max_age = "30s")]
+async fn brief(sse: Sse) -> Result<()> {
+    for n in 0.. {
+        sse.send(n.to_string()).await?;
+        sleep(SECOND).await;
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_connection_is_not_taken_for_that_of_its_run() {
+    let client = TestClient::new(routes![brief].layer(Runs::in_memory()));
+    let mut events = client.post("/brief").stream().await;
+    let path = format!("/brief?run={}", run_of(&events));
+    let mut seen = 0;
+    let end = loop {
+        opened(&mut events).await;
+        let all = events.rest().await;
+        let (bye, some) = all.split_last().expect("a last word");
+        assert_eq!((bye.name.as_str(), bye.data.as_str()), ("sse-bye", r#"{"reason":"MaxAge"}"#));
+        assert!(some.iter().zip(seen..).all(|(event, n)| event.data == n.to_string()));
+        seen += some.len();
+        if bye.id.is_some() {
+            break bye.id.clone();
+        }
+        assert!(some.len() <= 31, "that was the connection");
+        events = client.get(&path).last_event_id(events.last_event_id()).stream().await;
+    };
+    assert_eq!((end.as_deref(), (119..=121).contains(&seen)), (Some("sse-end"), true), "{seen}");
+    for wait in [0, 1000] {
+        sleep(wait * SECOND).await;
+        let again = client.get(&path).last_event_id("sse-end").response().await;
+        assert_eq!(again.status, StatusCode::NO_CONTENT, "also when it is gone");
+    }
+}

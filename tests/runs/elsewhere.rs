@@ -71,6 +71,23 @@ async fn a_run_that_is_followed_nowhere_is_abandoned_and_one_that_is_followed_el
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_reads_nothing_for_a_while_at_another_node_is_there_all_the_same() {
+    let broker = Broker::keeping(100_000);
+    let (here, there) = (node(&broker, Delivers::Open).await, node(&broker, Delivers::Open).await);
+    let mut events = here.client.post("/patient").stream().await;
+    let run = run_of(&events);
+    opened(&mut events).await;
+    events.disconnect();
+    let mut away = there.client.get(&format!("/patient?run={run}")).stream().await;
+    opened(&mut away).await;
+    away.stall();
+    sleep(120 * SECOND).await;
+    assert_eq!(here.said.take(), ["left ClientClosed"]);
+    away.resume();
+    numbers(&mut away, 0..100).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn it_is_ended_from_another_node() {
     let broker = Broker::keeping(100_000);
     let (here, there) = (node(&broker, Delivers::Open).await, node(&broker, Delivers::Open).await);

@@ -1,5 +1,8 @@
 //! How many runs, how many events, and what is left when they are gone.
 
+use sse_runtime::Hub;
+
+use super::broker::{Broker, Delivers};
 use super::*;
 
 #[sse_route("/full", methods = ["POST"], run = "1m", run_events = 10)]
@@ -91,7 +94,7 @@ async fn a_run_that_has_as_many_events_as_it_may_is_whole_and_one_with_more_says
 
 #[tokio::test(start_paused = true)]
 async fn a_thousand_runs_with_three_clients_each_leave_nothing_behind() {
-    let hub = sse_runtime::Hub::in_memory().topic_events(usize::MAX).build();
+    let hub = Hub::in_memory().topic_events(usize::MAX).build();
     let runs = Runs::on(hub.clone());
     let app: Router = routes![brief];
     let client = TestClient::new(app.layer(runs.clone()));
@@ -124,4 +127,51 @@ async fn a_thousand_runs_with_three_clients_each_leave_nothing_behind() {
     assert!(runs.list().is_empty());
     let after = hub.stats();
     assert_eq!((after.events, after.bytes, after.subscribers), (before.events, before.bytes, 0));
+}
+
+/// Topics that nobody uses any more are swept, and what they have goes with its age: see [`Hub`].
+#[tokio::test(start_paused = true)]
+async fn many_short_runs_leave_no_more_at_any_node_than_a_hub_may_have() {
+    const TOPICS: usize = 100;
+    for delivers in [Delivers::Open, Delivers::Everything] {
+        let broker = Broker::keeping(10_000);
+        let (mut hubs, mut runs, mut clients) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..2 {
+            let hub =
+                Hub::on(broker.node().delivers(delivers)).topics(TOPICS).start().await.expect("started");
+            runs.push(Runs::on(hub.clone()));
+            clients.push(TestClient::new(routes![exact].layer(runs[runs.len() - 1].clone())));
+            hubs.push(hub);
+        }
+        let mut most = 0;
+        for run in 0..300 {
+            let (here, there) = (&clients[run % 2], &clients[(run + 1) % 2]);
+            let mut events = here.post("/exact/3").header("idempotency-key", run.to_string()).stream().await;
+            let mut away = there.get(&format!("/exact/3?run={}", run_of(&events))).stream().await;
+            for events in [&mut events, &mut away] {
+                opened(events).await;
+                numbers(events, 0..3).await;
+                events.expect("done", "{}").await;
+                events.expect_end().await;
+            }
+            if run % 20 == 0 {
+                // Until it is not kept any more.
+                sleep(700 * SECOND).await;
+            }
+            most = hubs.iter().map(|hub| hub.stats().topics).max().max(Some(most)).unwrap_or_default();
+        }
+        // Three of each run, of those that are kept; and some that say who is there.
+        assert!(most <= TOPICS + 3 * 20 + 10, "{most} topics");
+        sleep(4000 * SECOND).await;
+        for client in &clients {
+            // What is old goes when something new comes.
+            client.post("/exact/1").stream().await.rest().await;
+        }
+        sleep(700 * SECOND).await;
+        for (hub, runs) in hubs.iter().zip(&runs) {
+            let stats = hub.stats();
+            assert!(stats.events <= 5 && stats.bytes < 1000 && stats.subscribers == 0, "{stats:?}");
+            assert!(runs.list().is_empty());
+        }
+    }
 }

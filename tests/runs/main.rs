@@ -6,6 +6,7 @@ mod broken;
 mod broker;
 mod course;
 mod elsewhere;
+mod kept;
 mod keys;
 mod limits;
 mod long_export;
@@ -79,6 +80,17 @@ async fn ticks(sse: Sse) -> Result<()> {
     Ok(())
 }
 
+/// Counts, for clients that may be slow.
+#[sse_route("/patient", methods = ["POST"], run = "15m", run_idle = "20s", send_timeout = "15m")]
+async fn patient(sse: Sse, State(said): State<Said>) -> Result<()> {
+    said.watch(&sse);
+    for n in 0.. {
+        sse.send(n.to_string()).await?;
+        sleep(SECOND).await;
+    }
+    Ok(())
+}
+
 /// Fails, at once or after an event; or answers.
 #[sse_route("/fails/{how}", methods = ["POST"], run = "1m")]
 async fn fails(sse: Sse, how: String) -> Result<()> {
@@ -115,7 +127,7 @@ async fn echo(sse: Sse, Json(text): Json<String>) -> Result<()> {
 }
 
 fn app(runs: &Runs, said: &Said) -> TestClient {
-    let app: Router = routes![count, ticks, fails, echo].with_state(said.clone());
+    let app: Router = routes![count, patient, ticks, fails, echo].with_state(said.clone());
     TestClient::new(app.layer(runs.clone())).limit(Duration::from_secs(1200))
 }
 

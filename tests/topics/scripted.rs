@@ -49,6 +49,6 @@ impl Engine for Scripted {
     }
 
     fn read<'a>(&'a self, _: &'a str, after: u64, until: u64) -> Answer<'a, Page> {
-        Answer::now(Ok(if after >= until { Page::Records(Vec::new()) } else { Page::Evicted }))
+        Answer::now(Ok(if after >= until { Page::Records(Vec::new()) } else { Page::Evicted { until } }))
     }
 }

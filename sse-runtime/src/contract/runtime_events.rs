@@ -51,7 +51,7 @@ pub(super) fn lost() -> RefOr<Schema> {
 fn failure() -> RefOr<Schema> {
     let reasons = [DisconnectReason::HandlerError, DisconnectReason::HandlerPanic];
     Item::new(FAILURE)
-        .description("The server failed. The stream ends with this, and an EventSource reconnects.")
+        .description("The server failed. The stream ends with this, and an EventSource reconnects. With the id `sse-end`, it was a run, which is over for good.")
         .build(data_of(
             object()
                 .property("reason", one_of(reasons.map(DisconnectReason::as_str)))
@@ -75,7 +75,7 @@ fn bye() -> RefOr<Schema> {
     let reasons = reasons.into_iter().map(DisconnectReason::as_str).chain([FULL]);
     Item::new(BYE)
         .description(
-            "The server ends the stream; come back after `retry` milliseconds. If it was a run that ended, 204 is the answer.",
+            "The server ends the stream; come back after `retry` milliseconds. With the id `sse-end`, it was a run, which is over for good.",
         )
         .with_retry()
         .build(data_of(

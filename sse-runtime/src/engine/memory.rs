@@ -98,8 +98,9 @@ impl Engine for Memory {
     }
 
     fn read<'a>(&'a self, _: &'a str, after: u64, until: u64) -> Answer<'a, Page> {
-        let is_empty = after >= until.min(self.log().top);
-        Answer::now(Ok(if is_empty { Page::Records(Vec::new()) } else { Page::Evicted }))
+        let top = self.log().top;
+        let is_empty = after >= until.min(top);
+        Answer::now(Ok(if is_empty { Page::Records(Vec::new()) } else { Page::Evicted { until: top } }))
     }
 }
 

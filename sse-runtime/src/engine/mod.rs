@@ -68,6 +68,7 @@ pub use url::{UrlError, from_url};
 /// 5. **Reading.** `read` answers with every record of the topic above `after` up to `until`, in order, or with the
 ///    first part of them; or with [`Page::Evicted`], if one of them may not be there any more. Never with a part that
 ///    has a hole, and never with an empty part unless there is nothing. What has been delivered here can be read here.
+///    Who reads on from the number that `Evicted` names finds what is left, unless more has gone meanwhile.
 ///    `until` may be any number, also one that the log has not reached.
 /// 6. **Failure.** An error of `publish` leaves open whether the record is in the log, unless it is
 ///    [`EngineError::refused`]. After a lost connection, delivery
@@ -179,8 +180,11 @@ pub struct Stored {
 pub enum Page {
     /// The records asked for, or the first of them; empty if there are none at all.
     Records(Vec<Stored>),
-    /// At least one of them is gone.
-    Evicted,
+    /// At least one of them is gone, or may be.
+    Evicted {
+        /// What the topic has above this number is there: always a larger one than was asked from.
+        until: u64,
+    },
 }
 
 /// An engine that was chosen at run time.

@@ -1,15 +1,20 @@
 //! Replies through the log: to a stream of another node, and from other nodes to one of this.
 //!
-//! In one topic the stream's node says that it is open, and other nodes put what was posted to them; in a second one it
-//! answers them. Both have the token in their names.
+//! | topic | what |
+//! |---|---|
+//! | `sse-reply-stream:<token>` | the stream's node says that it is open, and that it is over |
+//! | `sse-reply:<token>` | what was posted at other nodes |
+//! | `sse-reply-answer:<token>` | the stream's node: what it has taken in, if its answer takes a while, and the answer |
 
+use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::answer::Answer;
@@ -19,8 +24,18 @@ use crate::runs::Owner;
 use crate::token::Token;
 use crate::topic::{Hub, Log, ReadError, Records};
 
-/// How long another node is waited for. Longer than it waits itself for its handler.
+/// How long an answer is waited for. Longer than the other node waits itself for its handler.
 const PATIENCE: Duration = Duration::from_secs(12);
+/// After which time the other node says that it is there, if there is no answer yet.
+const TAKEN: Duration = Duration::from_secs(1);
+/// How long it is waited for if it says nothing: it has that time to say so, and the log to bring it.
+const SILENCE: Duration = Duration::from_secs(4);
+/// How long after an error a log is tried again.
+const RETRY: Duration = Duration::from_millis(200);
+
+fn states(hub: &Hub, token: Token) -> Log {
+    Log::new(hub, &format!("sse-reply-stream:{token}"))
+}
 
 fn posts(hub: &Hub, token: Token) -> Log {
     Log::new(hub, &format!("sse-reply:{token}"))
@@ -48,8 +63,11 @@ pub(super) fn serve(hub: &Hub, token: Token, inbox: Arc<Inbox>) -> AbortOnDropHa
     let hub = hub.clone();
     AbortOnDropHandle::new(tokio::spawn(async move {
         let _closes = closes;
-        if let Err(error) = listen(&hub, token, &inbox).await {
-            tracing::error!(%error, "a stream hears no replies from other nodes");
+        let mut heard_until = None;
+        loop {
+            let Err(error) = listen(&hub, token, &inbox, &mut heard_until).await;
+            tracing::warn!(%error, "a stream hears no replies from other nodes for a moment");
+            sleep(RETRY).await;
         }
     }))
 }
@@ -62,30 +80,52 @@ struct Closes {
 
 impl Drop for Closes {
     fn drop(&mut self) {
-        let log = posts(&self.hub, self.token);
+        let log = states(&self.hub, self.token);
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            // If that fails, other nodes wait in vain, and say so.
-            drop(runtime.spawn(async move { drop(say(&log, &json!({ "is": "closed" })).await) }));
+            // If it cannot be said at all, other nodes wait in vain, and say so.
+            drop(runtime.spawn(timeout(PATIENCE, async move {
+                while say(&log, &json!({ "is": "closed" })).await.is_err() {
+                    sleep(RETRY).await;
+                }
+            })));
         }
     }
 }
 
-async fn listen(hub: &Hub, token: Token, inbox: &Arc<Inbox>) -> Result<(), ReadError> {
+/// Hears replies above the number `heard_until`; before the first, says that the stream is open.
+async fn listen(
+    hub: &Hub,
+    token: Token,
+    inbox: &Arc<Inbox>,
+    heard_until: &mut Option<u64>,
+) -> Result<Infallible, ReadError> {
     let (log, answers) = (posts(hub, token), answers(hub, token));
-    let begun = say(&log, &json!({ "is": "open", "owner": inbox.owner.written() })).await?;
-    let mut records = log.read(begun).await?;
+    let begun = match *heard_until {
+        Some(number) => number,
+        None => say(&states(hub, token), &json!({ "is": "open", "owner": inbox.owner.written() })).await?,
+    };
+    *heard_until = Some(begun);
+    // What is gone before it was heard was not answered: its client has been told to try again.
+    let mut records = log.read(begun).await?.passing_over_what_is_gone();
     loop {
         let entry = records.next().await?;
-        let Some(post) = heard(&entry.block).filter(|post| text(post, "is") == Some("post")) else {
-            continue;
-        };
+        *heard_until = Some(entry.seq);
+        let Some(post) = heard(&entry.block) else { continue };
         let (inbox, answers) = (Arc::clone(inbox), answers.clone());
         // Each waits for the handler by itself; they are taken in in this order, for that does not wait.
         let (number, key) = (entry.seq, text(&post, "key").map(str::to_owned));
         let value = Bytes::copy_from_slice(text(&post, "value").unwrap_or_default().as_bytes());
         let taken = inbox.take(value, key.as_deref());
         drop(tokio::spawn(async move {
-            let Answer { status, is_json, body } = Inbox::answer(taken).await;
+            let mut answer = pin!(Inbox::answer(taken));
+            let answer = match timeout(TAKEN, &mut answer).await {
+                Ok(answer) => answer,
+                Err(_) => {
+                    drop(say(&answers, &json!({ "to": number, "is": "taken" })).await);
+                    answer.await
+                }
+            };
+            let Answer { status, is_json, body } = answer;
             let body = String::from_utf8_lossy(&body);
             let answer = json!({ "to": number, "status": status.as_u16(), "json": is_json, "body": body });
             if let Err(error) = say(&answers, &answer).await {
@@ -104,8 +144,7 @@ pub(super) struct Stream {
 impl Stream {
     /// None if there is none that is open, or it is somebody else's.
     pub(super) async fn find(hub: &Hub, token: Token, owner: &Owner) -> Result<Option<Self>, EngineError> {
-        let posts = posts(hub, token);
-        let entries = match posts.read(0).await?.until_now().await {
+        let entries = match states(hub, token).read_kept().await?.until_now().await {
             Ok(entries) => entries,
             Err(ReadError::Evicted) => return Ok(None),
             Err(ReadError::Engine(error)) => return Err(error),
@@ -117,29 +156,32 @@ impl Stream {
             return Ok(None);
         }
         let answers = answers(hub, token).read_on().await?;
-        Ok(Some(Self { posts, answers }))
+        Ok(Some(Self { posts: posts(hub, token), answers }))
     }
 
     /// Hands a reply over, and waits for what comes back.
     pub(super) async fn post(mut self, value: &[u8], key: Option<&str>) -> Answer {
         let value = String::from_utf8_lossy(value);
-        let number = match say(&self.posts, &json!({ "is": "post", "key": key, "value": value })).await {
+        let number = match say(&self.posts, &json!({ "key": key, "value": value })).await {
             Ok(number) => number,
             Err(error) => {
                 tracing::error!(%error, "a reply cannot be handed over");
                 return Answer::unavailable();
             }
         };
-        let answered = async {
-            loop {
-                let entry = self.answers.next().await?;
-                let Some(answer) = heard(&entry.block) else { continue };
-                if answer.get("to").and_then(Value::as_u64) == Some(number) {
-                    return Ok::<_, ReadError>(answer);
-                }
+        let begun = Instant::now();
+        let mut until = begun + SILENCE;
+        let answer = loop {
+            let Ok(Ok(entry)) = timeout_at(until, self.answers.next()).await else {
+                return Answer::unavailable();
+            };
+            let to_this = |said: &Value| said.get("to").and_then(Value::as_u64) == Some(number);
+            match heard(&entry.block).filter(to_this) {
+                None => {}
+                Some(said) if text(&said, "is") == Some("taken") => until = begun + PATIENCE,
+                Some(answer) => break answer,
             }
         };
-        let Ok(Ok(answer)) = timeout(PATIENCE, answered).await else { return Answer::unavailable() };
         let status =
             answer.get("status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok());
         let Some(status) = status.and_then(|status| StatusCode::from_u16(status).ok()) else {

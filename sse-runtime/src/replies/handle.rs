@@ -58,6 +58,7 @@ use super::route::Slot;
 /// | 404 | there is no such stream, it is over, or it is another [`Principal`](crate::Principal)'s |
 /// | 413, 415, 422 | more than `max_reply` bytes, not JSON, not a `T` |
 /// | 429, with `Retry-After` | as many as the route's `inbox` wait |
+/// | 503, with `Retry-After` | the stream is at another node, and that says nothing within 4 s, or the log cannot be reached |
 ///
 /// With the header `Idempotency-Key`, a reply that is posted again is not given to the handler again, and answered as the
 /// first one. The last 256 keys of a stream are known.

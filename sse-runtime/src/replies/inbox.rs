@@ -92,29 +92,32 @@ async fn wait(mut answering: Answering) -> Answer {
 }
 
 /// The streams of this process that take replies.
-static OPEN: Mutex<BTreeMap<Token, Arc<Inbox>>> = Mutex::new(BTreeMap::new());
+static OPEN: Mutex<Open> = Mutex::new(BTreeMap::new());
 
-fn open() -> MutexGuard<'static, BTreeMap<Token, Arc<Inbox>>> {
+/// By the node that this process is to others, if it is one: it may be several.
+type Open = BTreeMap<(Option<u64>, Token), Arc<Inbox>>;
+
+fn open() -> MutexGuard<'static, Open> {
     OPEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Can be found for as long as it lives.
-pub(super) struct Findable(Token);
+pub(super) struct Findable(Option<u64>, Token);
 
 impl Findable {
-    pub(super) fn new(token: Token, inbox: Arc<Inbox>) -> Self {
-        open().insert(token, inbox);
-        Self(token)
+    pub(super) fn new(node: Option<u64>, token: Token, inbox: Arc<Inbox>) -> Self {
+        open().insert((node, token), inbox);
+        Self(node, token)
     }
 }
 
 impl Drop for Findable {
     fn drop(&mut self) {
-        let inbox = open().remove(&self.0);
+        let inbox = open().remove(&(self.0, self.1));
         drop(inbox);
     }
 }
 
-pub(super) fn find(token: Token) -> Option<Arc<Inbox>> {
-    open().get(&token).cloned()
+pub(super) fn find(node: Option<u64>, token: Token) -> Option<Arc<Inbox>> {
+    open().get(&(node, token)).cloned()
 }

@@ -141,7 +141,11 @@ impl Slot {
         }
         let (inbox, posted) = Inbox::new(owner.clone(), replies.inbox);
         let elsewhere = runs.as_ref().map(|runs| elsewhere::serve(runs.hub(), *token, Arc::clone(&inbox)));
-        Some(Opened { posted, findable: Some(Findable::new(*token, inbox)), elsewhere })
+        Some(Opened {
+            posted,
+            findable: Some(Findable::new(runs.as_ref().map(Runs::node), *token, inbox)),
+            elsewhere,
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -268,12 +272,11 @@ async fn post(route: &str, replies: &ReplyMeta, token: &str, request: Request) -
 
 async fn locate(token: &str, owner: &Owner, runs: Option<&Runs>) -> Result<Found, Answer> {
     let Some(token) = Token::parse(token) else { return Err(Answer::unknown()) };
-    if let Some(inbox) = find(token) {
+    let runs = runs.filter(|runs| runs.hub().is_shared());
+    if let Some(inbox) = find(runs.map(Runs::node), token) {
         return if inbox.owner == *owner { Ok(Found::Here(inbox)) } else { Err(Answer::unknown()) };
     }
-    let Some(hub) = runs.map(Runs::hub).filter(|hub| hub.is_shared()) else {
-        return Err(Answer::unknown());
-    };
+    let Some(hub) = runs.map(Runs::hub) else { return Err(Answer::unknown()) };
     match elsewhere::Stream::find(hub, token, owner).await {
         Ok(Some(stream)) => Ok(Found::Elsewhere(stream)),
         Ok(None) => Err(Answer::unknown()),

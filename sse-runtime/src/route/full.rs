@@ -41,7 +41,7 @@ pub(super) fn refuse_full(route: &Mounted, full: &Full) -> Rejection {
 fn goodbye(full: &Full) -> Response {
     let mut block = BytesMut::new();
     let limits = Limits { max_event: usize::MAX, retry: None, end_id: None };
-    let word = LastWord::Bye { reason: FULL, message: None, retry: full.retry };
+    let word = LastWord::Bye { reason: FULL, message: None, retry: full.retry, is_final: false };
     // It cannot fail: its name and its reason are constants.
     drop(encode::<LastWord<'_>, LastWord<'_>>(&word, &mut block, &limits));
     streaming(Body::from(block.freeze()))

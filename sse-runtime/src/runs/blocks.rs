@@ -44,7 +44,8 @@ pub(super) fn is_word(block: &[u8]) -> bool {
 /// The goodbye of a run that ends for this reason. There is nothing to come back for.
 pub(super) fn bye(reason: DisconnectReason) -> Bytes {
     let mut block = BytesMut::new();
-    let word = LastWord::Bye { reason: reason.as_str(), message: None, retry: Duration::from_secs(1) };
+    let (reason, retry) = (reason.as_str(), Duration::from_secs(1));
+    let word = LastWord::Bye { reason, message: None, retry, is_final: true };
     // It cannot fail: all of it is constant.
     drop(EventWriter::block(&mut block, usize::MAX, |event| word.write(event)));
     block.freeze()

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::elsewhere::{milliseconds, now, signs_of};
+use super::elsewhere::{milliseconds, now};
 use super::id::RunId;
 use super::meta::RunMeta;
 use super::owner::Owner;
 use super::runs::Runs;
+use super::signs::{Sign, Signs};
 use crate::engine::EngineError;
 use crate::topic::{Log, ReadError};
 
@@ -120,7 +121,7 @@ impl Runs {
         let until = now().saturating_add(milliseconds(meta.time)).saturating_add(milliseconds(meta.keep));
         let claim = Claim { log: log.clone(), id, is_kept: false };
         log.append(Word { id, until, node: self.node() }.block().as_bytes(), None).await?;
-        let entries = match log.read(0).await?.until_now().await {
+        let entries = match log.read_kept().await?.until_now().await {
             Ok(entries) => entries,
             // So many have claimed it that the first of them is forgotten.
             Err(ReadError::Evicted) => return Ok(Ok(claim)),
@@ -148,9 +149,9 @@ impl Runs {
     }
 
     async fn what_becomes_of(&self, holder: &Holder) -> Result<Awaited, ReadError> {
-        let mut course = Log::new(self.hub(), &holder.id.course()).read(0).await?;
-        let mut claims = holder.log.read(0).await?;
-        let mut signs = Log::new(self.hub(), &signs_of(holder.node)).read_on().await?;
+        let mut course = Log::new(self.hub(), &holder.id.course()).read_kept().await?;
+        let mut claims = holder.log.read_kept().await?;
+        let mut signs = Signs::of(self, holder.node).await?;
         let mut is_there = false;
         // A node that begins its first run says only then that it is there.
         let mut limit = std::pin::pin!(sleep(self.lease_time().max(Duration::from_millis(1))));
@@ -164,8 +165,7 @@ impl Runs {
                     }
                 }
                 sign = signs.next() => {
-                    sign?;
-                    is_there = true;
+                    is_there |= sign? == Sign::There;
                 }
                 () = &mut limit => {
                     if is_there {

@@ -10,8 +10,6 @@ pub(super) enum Course {
     Begun { route: String, path: String, principal: Option<String>, node: u64, keep: u64 },
     /// It is over, since then; nothing has a higher number than `last`.
     Ended { last: u64, reason: String, at: u64 },
-    /// Somebody follows it at another node.
-    Attached,
     /// Somebody wants it to end.
     Cancelled,
 }
@@ -38,7 +36,6 @@ impl Course {
                 keep: number("keep")?,
             },
             "ended" => Self::Ended { last: number("last")?, reason: text("reason")?, at: number("at")? },
-            "attached" => Self::Attached,
             "cancelled" => Self::Cancelled,
             _ => return None,
         })
@@ -64,7 +61,6 @@ impl Serialize for Course {
                 map.serialize_entry("reason", reason)?;
                 map.serialize_entry("at", at)?;
             }
-            Self::Attached => map.serialize_entry("is", "attached")?,
             Self::Cancelled => map.serialize_entry("is", "cancelled")?,
         }
         map.end()
@@ -93,7 +89,6 @@ mod tests {
                 keep: 0,
             },
             Course::Ended { last: u64::MAX, reason: "Completed".to_owned(), at: 7 },
-            Course::Attached,
             Course::Cancelled,
         ] {
             assert_eq!(Course::read(&course.block()), Some(course));

@@ -4,7 +4,6 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Poll, ready};
-use std::time::Duration;
 
 use axum::response::IntoResponse as _;
 use bytes::Bytes;
@@ -18,11 +17,9 @@ use super::course::Course;
 use super::elsewhere::{CUT, hear, milliseconds, now};
 use super::id::RunId;
 use super::run::{End, Phase, RunState};
+use super::signs::RETRY;
 use crate::engine::EngineError;
 use crate::stream::{DisconnectReason, Guard, Next, Opened};
-
-/// How long after an error a log is tried again.
-const RETRY: Duration = Duration::from_millis(200);
 
 /// Runs it from its beginning to the end of what is kept of it.
 pub(super) async fn drive(runs: Runs, run: Arc<RunState>) {

@@ -5,19 +5,19 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use axum::response::Response;
-use futures_util::FutureExt as _;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
-use tokio::time::{Instant, interval};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::attach::outcome;
 use super::course::Course;
 use super::id::RunId;
 use super::owner::Owner;
 use super::runs::Runs;
+use super::signs::{Follower, RETRY, Sign, Signs};
 use crate::engine::EngineError;
 use crate::error::SendError;
 use crate::stream::{DisconnectReason, END_ID, Sse};
-use crate::topic::{FollowError, Log, ReadError, Records};
+use crate::topic::{Entry, FollowError, Log, ReadError, Records};
 use crate::wire::{EventError, EventWriter, SseEvent};
 
 /// The last event of a run whose node is gone.
@@ -47,6 +47,13 @@ struct Ending {
 pub(super) const CUT: &str = "LogFailed";
 
 impl Ending {
+    fn read(entry: &Entry) -> Option<Self> {
+        match Course::read(&entry.block)? {
+            Course::Ended { last, reason, .. } => Some(Self::new(last, &reason)),
+            _ => None,
+        }
+    }
+
     fn new(last: u64, reason: &str) -> Self {
         Self { last, is_whole: reason == DisconnectReason::Completed.as_str(), is_cut: reason == CUT }
     }
@@ -67,7 +74,7 @@ impl Elsewhere {
         id: RunId,
         owner: Option<&Owner>,
     ) -> Result<Option<Self>, EngineError> {
-        let mut course = Log::new(runs.hub(), &id.course()).read(0).await?;
+        let mut course = Log::new(runs.hub(), &id.course()).read_kept().await?;
         let entries = match course.until_now().await {
             Ok(entries) => entries,
             // It has been too long ago.
@@ -142,67 +149,61 @@ impl Elsewhere {
         }
     }
 
-    /// Waits for what becomes of it, and says meanwhile that somebody is here.
+    /// Waits for what becomes of it, while its node is told that somebody is here.
     async fn turn(&mut self) -> Turn {
         if let Some(end) = self.end {
             return Turn::Ended(end);
         }
         let lease = self.runs.lease_time();
-        let mut signs = match Log::new(self.runs.hub(), &signs_of(self.node)).read_on().await {
+        let mut signs = match Signs::of(&self.runs, self.node).await {
             Ok(signs) => signs,
             Err(error) => return Turn::Unreadable(error.into()),
         };
-        let mut presence = interval(lease / 3);
+        let _follower = Follower::new(&self.runs, self.id, self.node);
         let mut alive = Instant::now();
-        // The number of what was said since then. If that comes back, and no sign was before it, there was none: and not
-        // only a log that did not bring it.
-        let mut asked = None;
         loop {
             tokio::select! {
                 biased;
                 sign = signs.next() => match sign {
-                    Ok(_) => (alive, asked) = (Instant::now(), None),
+                    Ok(Sign::There) => alive = Instant::now(),
+                    Ok(Sign::Silence(until)) => return self.lost(until).await,
                     Err(error) => return Turn::Unreadable(error),
                 },
                 entry = self.course.next() => match entry {
                     Ok(entry) => {
-                        if let Some(Course::Ended { last, reason, .. }) = Course::read(&entry.block) {
-                            return Turn::Ended(Ending::new(last, &reason));
-                        }
-                        if asked.is_some_and(|asked| entry.seq >= asked) {
-                            match signs.next().now_or_never() {
-                                None => return Turn::Lost(entry.seq),
-                                Some(_) => (alive, asked) = (Instant::now(), None),
-                            }
+                        if let Some(end) = Ending::read(&entry) {
+                            return Turn::Ended(end);
                         }
                     }
                     Err(error) => return Turn::Unreadable(error),
                 },
-                _ = presence.tick() => {
-                    // It is said again soon.
-                    drop(self.runs.say(self.id, &Course::Attached).await);
-                }
-                () = tokio::time::sleep_until(alive + lease), if asked.is_none() => {
-                    match self.runs.say(self.id, &Course::Attached).await {
-                        Ok(number) => asked = Some(number),
+                () = sleep_until(alive + lease), if !signs.has_asked() => {
+                    if signs.ask().await.is_err() {
                         // Who cannot say anything does not hear anything either.
-                        Err(_) => alive = Instant::now(),
+                        alive = Instant::now();
                     }
                 }
             }
         }
     }
+
+    /// Its node is gone; or has left, after it had ended it.
+    async fn lost(&mut self, until: u64) -> Turn {
+        match self.course.until_now().await {
+            Ok(entries) => entries.iter().find_map(Ending::read).map_or(Turn::Lost(until), Turn::Ended),
+            Err(error) => Turn::Unreadable(error),
+        }
+    }
 }
 
-/// The topic in which a node says that it is there, as long as it has runs.
-pub(super) fn signs_of(node: u64) -> String {
-    format!("sse-run-node:{node:x}")
-}
-
-/// In milliseconds since 1970.
+/// In milliseconds since 1970: the clock of the wall, moved by as much as the runtime's is, which a test may move.
 pub(super) fn now() -> u64 {
+    let (moved, steady) = (Instant::now().into_std(), std::time::Instant::now());
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    milliseconds(since)
+    milliseconds(
+        (since + moved.saturating_duration_since(steady))
+            .saturating_sub(steady.saturating_duration_since(moved)),
+    )
 }
 
 pub(super) fn milliseconds(time: Duration) -> u64 {
@@ -235,29 +236,17 @@ impl fmt::Debug for Elsewhere {
     }
 }
 
-/// Says at intervals that this node is there, as long as it has runs.
-pub(super) async fn give_signs(runs: Runs) {
-    let log = Log::new(runs.hub(), &signs_of(runs.node()));
-    let mut moments = interval(runs.lease_time() / 3);
-    loop {
-        moments.tick().await;
-        if !runs.is_needed() {
-            return;
-        }
-        if let Err(error) = log.append(b"data:\n\n", None).await {
-            tracing::debug!(%error, "other nodes are not told that this one is there");
-        }
-    }
-}
-
 /// Hears what other nodes have to say of a run of this one.
 pub(super) async fn hear(runs: Runs, run: Arc<super::RunState>) {
-    let Ok(mut course) = Log::new(runs.hub(), &run.id.course()).read_on().await else { return };
-    while let Ok(entry) = course.next().await {
-        match Course::read(&entry.block) {
-            Some(Course::Attached) => run.attached_elsewhere(Instant::now() + runs.lease_time()),
-            Some(Course::Cancelled) => drop(run.cancel()),
-            _ => {}
+    let log = Log::new(runs.hub(), &run.id.course());
+    loop {
+        if let Ok(mut course) = log.read_kept().await {
+            while let Ok(entry) = course.next().await {
+                if Course::read(&entry.block) == Some(Course::Cancelled) {
+                    run.cancel();
+                }
+            }
         }
+        sleep(RETRY).await;
     }
 }

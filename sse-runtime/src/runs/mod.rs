@@ -15,7 +15,8 @@
 //! | `run` | one run: what its handler, its clients and its driver share |
 //! | `drive`, `blocks` | the handler's side |
 //! | `attach` | a client's side |
-//! | `course`, `elsewhere` | what nodes tell each other, and runs of others |
+//! | `course`, `signs` | what nodes tell each other of a run, and of themselves |
+//! | `elsewhere` | runs of others |
 //! | `inspected` | what the inspector sees of runs, and does to one |
 
 mod attach;
@@ -32,6 +33,7 @@ mod owner;
 mod run;
 #[allow(clippy::module_inception)]
 mod runs;
+mod signs;
 
 pub(crate) use attach::attend;
 pub(crate) use claim::{Awaited, Claim};

@@ -10,11 +10,12 @@ use tower_layer::Layer;
 use super::attach::follow;
 use super::course::Course;
 use super::drive::drive;
-use super::elsewhere::{Elsewhere, give_signs};
+use super::elsewhere::Elsewhere;
 use super::id::RunId;
 use super::meta::RunMeta;
 use super::owner::Owner;
 use super::run::{Run, RunState};
+use super::signs::{Followers, give_signs};
 use crate::engine::EngineError;
 use crate::error::SendError;
 use crate::lifecycle::{Full, Limit};
@@ -70,10 +71,12 @@ pub(crate) enum Entered {
 }
 
 #[derive(Default)]
-struct Table {
+pub(super) struct Table {
     runs: HashMap<RunId, Arc<RunState>>,
     /// By the keys that clients gave their requests.
     by_key: HashMap<(Owner, Box<str>), RunId>,
+    /// Those of other nodes that clients of this one follow.
+    pub(super) followed: HashMap<RunId, Followers>,
     /// A task says that this node is there.
     gives_signs: bool,
 }
@@ -169,11 +172,11 @@ impl Runs {
         found.ok_or_else(unknown)?.follow(&client).await
     }
 
-    fn table(&self) -> MutexGuard<'_, Table> {
+    pub(super) fn table(&self) -> MutexGuard<'_, Table> {
         self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn node(&self) -> u64 {
+    pub(crate) fn node(&self) -> u64 {
         self.0.node
     }
 

@@ -21,9 +21,9 @@ pub(crate) const END_ID: &str = "sse-end";
 /// The last event of a stream.
 pub(crate) enum LastWord<'a> {
     /// The handler failed; `message` only if its error says that it may be shown.
-    Failure { reason: DisconnectReason, message: Option<&'a str> },
-    /// The server ends the stream, and may say why; come back after `retry`.
-    Bye { reason: &'static str, message: Option<&'a str>, retry: Duration },
+    Failure { reason: DisconnectReason, message: Option<&'a str>, is_final: bool },
+    /// The server ends the stream, and may say why; come back after `retry`, unless this is final: then it was a run.
+    Bye { reason: &'static str, message: Option<&'a str>, retry: Duration, is_final: bool },
     /// Everything was said; do not come back.
     End { name: &'a str },
 }
@@ -48,12 +48,18 @@ impl Serialize for Reason<'_> {
 impl SseEvent for LastWord<'_> {
     fn write(&self, event: &mut EventWriter<'_>) -> Result<(), EventError> {
         match *self {
-            Self::Failure { reason, message } => {
+            Self::Failure { reason, message, is_final } => {
                 event.name(FAILURE)?;
+                if is_final {
+                    event.id(END_ID)?;
+                }
                 event.json(&Reason { reason: reason.as_str(), message })
             }
-            Self::Bye { reason, message, retry } => {
+            Self::Bye { reason, message, retry, is_final } => {
                 event.name(BYE)?;
+                if is_final {
+                    event.id(END_ID)?;
+                }
                 event.retry(retry)?;
                 event.json(&Reason { reason, message })
             }

@@ -69,6 +69,12 @@ impl Log {
         Records::open(self.0.hub.clone(), self.0.state.clone(), after).await
     }
 
+    /// Reads what there is of it. A log has forgotten what came before it, of whatever topics: so nothing is missing if its
+    /// first record is what it has to be.
+    pub(crate) async fn read_kept(&self) -> Result<Records, EngineError> {
+        Ok(self.read(0).await?.passing_over_what_is_gone())
+    }
+
     /// Reads what is appended from now on.
     pub(crate) async fn read_on(&self) -> Result<Records, EngineError> {
         let now = self.0.hub.0.arrived();

@@ -49,7 +49,7 @@ pub use handle::Topic;
 pub use hub::Hub;
 pub(crate) use log::Log;
 pub use publishing::{PublishError, Publishing};
-pub(crate) use records::{ReadError, Records};
+pub(crate) use records::{Entry, ReadError, Records};
 pub use resume::ResetReason;
 pub use settings::HubBuilder;
 pub use snapshot::SnapshotError;

@@ -22,6 +22,8 @@ pub(crate) struct Records {
     _subscription: Subscription,
     seen: u64,
     found: VecDeque<Entry>,
+    /// What is gone from the beginning is not missed.
+    passes_over: bool,
     token: Option<Token>,
 }
 
@@ -45,7 +47,21 @@ impl Records {
     pub(super) async fn open(hub: Hub, topic: Arc<TopicState>, after: u64) -> Result<Self, EngineError> {
         hub.0.open(&topic).await?;
         let subscription = topic.subscribe();
-        Ok(Self { hub, topic, _subscription: subscription, seen: after, found: VecDeque::new(), token: None })
+        Ok(Self {
+            hub,
+            topic,
+            _subscription: subscription,
+            seen: after,
+            found: VecDeque::new(),
+            passes_over: false,
+            token: None,
+        })
+    }
+
+    /// Begins with the oldest record that is there. What comes before it is not missed: it is gone, or there never was any.
+    pub(crate) fn passing_over_what_is_gone(mut self) -> Self {
+        self.passes_over = true;
+        self
     }
 
     /// The next one, which may have to be waited for. Cancel safe.
@@ -95,8 +111,10 @@ impl Records {
     /// The same, from the engine: a part of it, or nothing if there is nothing.
     async fn read(&mut self, until: u64) -> Result<(), ReadError> {
         match self.hub.0.read(&self.topic, self.seen, until).await? {
-            Page::Evicted => return Err(ReadError::Evicted),
+            Page::Evicted { until } if self.passes_over && until > self.seen => self.seen = until,
+            Page::Evicted { .. } => return Err(ReadError::Evicted),
             Page::Records(records) => {
+                self.passes_over &= records.is_empty();
                 self.seen = records.last().map_or(until, |last| last.seq).max(self.seen);
                 let entries =
                     records.into_iter().map(|stored| Entry { seq: stored.seq, block: stored.block });

@@ -75,7 +75,7 @@ impl Node {
     pub(super) async fn read(&self, topic: &str, after: u64) -> Option<Vec<u64>> {
         match self.engine.read(topic, after, u64::MAX).await.unwrap_or_else(|error| panic!("{error}")) {
             Page::Records(records) => Some(records.iter().map(|record| record.seq).collect()),
-            Page::Evicted => None,
+            Page::Evicted { .. } => None,
         }
     }
 

@@ -88,7 +88,7 @@ async fn page(
     until: u64,
 ) -> Result<Page, NatsError> {
     // Of a stream that is gone.
-    let Some(from) = session.seq(after) else { return Ok(Page::Evicted) };
+    let Some(from) = session.seq(after) else { return Ok(Page::Evicted { until: session.number(0) }) };
     let subject = format!("{}{}", session.prefix, subject::token(topic));
     let until = session.seq(until).unwrap_or_default();
     let mut passed = from;
@@ -96,8 +96,11 @@ async fn page(
         let part = part(session, &subject, topic, passed, until).await?;
         let gone = NatsError::Refused { doing: "read", code: 0, reason: "the stream is gone".to_owned() };
         let found = stream::find(&session.api, &shared.options).await?.ok_or(gone)?;
-        if found.identity != session.identity || found.first > from.saturating_add(1) {
-            return Ok(Page::Evicted);
+        if found.identity != session.identity {
+            return Ok(Page::Evicted { until: u64::MAX });
+        }
+        if found.first > from.saturating_add(1) {
+            return Ok(Page::Evicted { until: session.number(found.first - 1) });
         }
         if !part.records.is_empty() {
             return Ok(Page::Records(part.records));

@@ -44,9 +44,10 @@ impl Reader {
         let given: [&(dyn ToSql + Sync); 5] =
             [&shared.epoch(), &hash, &topic, &number(after), &number(until)];
         let rows = self.ask(shared, |reading| &reading.read, &given).await?;
-        let evicted = rows.first().is_none_or(|row| row.get::<_, i64>(0) > number(after));
-        if evicted {
-            return Ok(Page::Evicted);
+        // Of a log that has begun anew there is nothing.
+        let gone = rows.first().map_or(i64::MAX, |row| row.get(0));
+        if gone > number(after) {
+            return Ok(Page::Evicted { until: u64::try_from(gone).unwrap_or(u64::MAX) });
         }
         Ok(Page::Records(rows.iter().filter_map(|row| stored(row, 1)).map(|(_, stored)| stored).collect()))
     }

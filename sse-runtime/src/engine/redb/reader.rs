@@ -23,7 +23,7 @@ pub(super) fn read(database: &Database, topic: &str, after: u64, until: u64) -> 
         None => row(&transaction.open_table(ABOUT)?, about::FORGOTTEN)?,
     };
     if after < evicted {
-        return Ok(Page::Evicted);
+        return Ok(Page::Evicted { until: evicted });
     }
     let (index, events) = (transaction.open_table(INDEX)?, transaction.open_table(EVENTS)?);
     let mut bytes = 0;

@@ -152,7 +152,7 @@ mod tests {
     fn found(database: &Database, topic: &str, after: u64) -> Option<Vec<u64>> {
         match read(database, topic, after, u64::MAX).unwrap() {
             Page::Records(records) => Some(records.iter().map(|record| record.seq).collect()),
-            Page::Evicted => None,
+            Page::Evicted { .. } => None,
         }
     }
 

@@ -90,7 +90,7 @@ impl Delivery {
         let mut until = top;
         let mut found = Vec::new();
         for (stream, answer) in streams.iter().zip(answers) {
-            let Some(Some(records)) = reader::found(answer) else { return Ok(None) };
+            let Some(Ok(records)) = reader::found(answer) else { return Ok(None) };
             let bytes: usize = records.iter().map(Bytes::len).sum();
             let is_cut = records.len() >= each || bytes >= BYTES;
             let mut last = None;

@@ -2,7 +2,7 @@
 --
 -- KEYS  about, topics, stream
 -- ARGV  above which number, up to which number, most records, most bytes
--- =>    0 if one of them may be gone; else 1, then the records
+-- =>    0 if one of them may be gone, then up to which number that is so; else 1, then the records
 local about, topics, stream = KEYS[1], KEYS[2], KEYS[3]
 local after, most, bytes = tonumber(ARGV[1]), tonumber(ARGV[3]), tonumber(ARGV[4])
 
@@ -11,21 +11,22 @@ if not log[1] then
     return redis.error_reply('SSEGONE the log has begun anew')
 end
 if after < tonumber(log[2]) then
-    return { 0 }
+    return { 0, tonumber(log[2]) }
 end
 local last = redis.call('ZSCORE', topics, stream)
 if not last and redis.call('EXISTS', stream) == 1 then
     -- The server has thrown away a part of the log.
-    return { 0 }
+    return { 0, 2 ^ 53 }
 elseif not last then
-    return { after < tonumber(log[3]) and 0 or 1 }
+    return after < tonumber(log[3]) and { 0, tonumber(log[3]) } or { 1 }
 end
 if tonumber(last) <= after then
     return { 1 }
 end
 local first = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
-if not first or after < tonumber(string.match(first[2][2], '^%d+ (%d+) ')) then
-    return { 0 }
+local gone = tonumber(first and string.match(first[2][2], '^%d+ (%d+) ') or last)
+if after < gone then
+    return { 0, gone }
 end
 local found, from = { 1 }, '(' .. ARGV[1]
 repeat

@@ -23,7 +23,10 @@ pub(super) async fn read(shared: &Shared, topic: &str, after: u64, until: u64) -
     let answer =
         shared.ask(&call(shared, &stream, after, until, RECORDS), shared.options.read_timeout).await?;
     let foreign = || RedisFailure::Foreign { address: shared.address.clone(), key: stream.clone() };
-    let Some(found) = found(answer).ok_or_else(foreign)? else { return Ok(Page::Evicted) };
+    let found = match found(answer).ok_or_else(foreign)? {
+        Ok(found) => found,
+        Err(until) => return Ok(Page::Evicted { until }),
+    };
     let stored = |entry: Bytes| {
         let Message { seq, parts, .. } = message(&entry)?;
         let (key, trace, block) = (parts.key.to_owned(), parts.trace, entry.slice_ref(parts.block));
@@ -40,13 +43,15 @@ pub(super) fn call(shared: &Shared, stream: &str, after: u64, until: u64, most: 
     call
 }
 
-/// What such a call has found: none if it is not understood; and none if something is gone.
-#[expect(clippy::option_option, reason = "two ways to have nothing")]
-pub(super) fn found(answer: Value) -> Option<Option<Vec<Bytes>>> {
+/// What such a call has found, if it is understood; or up to which number something is gone.
+pub(super) fn found(answer: Value) -> Option<Result<Vec<Bytes>, u64>> {
     let Value::Array(values) = answer else { return None };
     let mut values = values.into_iter();
     match values.next()? {
-        Value::Int(0) => return Some(None),
+        Value::Int(0) => match values.next()? {
+            Value::Int(until) => return Some(Err(u64::try_from(until).ok()?)),
+            _ => return None,
+        },
         Value::Int(1) => {}
         _ => return None,
     }
@@ -54,5 +59,5 @@ pub(super) fn found(answer: Value) -> Option<Option<Vec<Bytes>>> {
         Value::BulkString(entry) => Some(Bytes::from(entry)),
         _ => None,
     };
-    values.map(entry).collect::<Option<_>>().map(Some)
+    values.map(entry).collect::<Option<_>>().map(Ok)
 }

@@ -26,6 +26,8 @@ impl Shared {
         let reason = finished.reason();
         state.ending = Some(reason);
         state.said = true;
+        // Clients of a run need not come back to hear that it is over.
+        let is_final = state.run.is_some();
         match finished {
             Finished::Done => {
                 if let (Some(name), false) = (self.meta.end, state.finished) {
@@ -34,9 +36,11 @@ impl Shared {
             }
             Finished::Failed(response) => {
                 let message = response.extensions().get::<PublicMessage>().map(|message| message.0.as_str());
-                state.say_unless_bare(&LastWord::Failure { reason, message });
+                state.say_unless_bare(&LastWord::Failure { reason, message, is_final });
             }
-            Finished::Panicked => state.say_unless_bare(&LastWord::Failure { reason, message: None }),
+            Finished::Panicked => {
+                state.say_unless_bare(&LastWord::Failure { reason, message: None, is_final });
+            }
         }
     }
 
@@ -44,13 +48,10 @@ impl Shared {
     pub(super) fn say_bye(state: &mut State, reason: DisconnectReason) {
         if !state.said {
             state.said = true;
-            let retry = state.come_back_after;
+            let (retry, is_final) = (state.come_back_after, state.run.is_some());
             let message = state.because.take();
-            state.say_unless_bare(&LastWord::Bye {
-                reason: reason.as_str(),
-                message: message.as_deref(),
-                retry,
-            });
+            let (reason, message) = (reason.as_str(), message.as_deref());
+            state.say_unless_bare(&LastWord::Bye { reason, message, retry, is_final });
         }
     }
 

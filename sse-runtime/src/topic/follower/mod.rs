@@ -71,8 +71,12 @@ impl Branch {
     fn may_be_read(&self, hub: &HubState) -> bool {
         let topic = &self.followed.topic;
         let floor = topic.ring().floor();
-        let is_gone =
-            || matches!(hub.engine.read(&topic.name, self.seen, floor), Answer::Now(Some(Ok(Page::Evicted))));
+        let is_gone = || {
+            matches!(
+                hub.engine.read(&topic.name, self.seen, floor),
+                Answer::Now(Some(Ok(Page::Evicted { .. })))
+            )
+        };
         self.seen < floor && !is_gone()
     }
 

@@ -160,7 +160,7 @@ impl Follower<'_> {
         };
         let page = hub.read(topic, branch.seen, until).await;
         Ok(match page.map_err(|error| branch.failed(error))? {
-            Page::Evicted => None,
+            Page::Evicted { .. } => None,
             Page::Records(records) => Some(Self::singles(hub, &topic.name, records, until)),
         })
     }

@@ -142,7 +142,7 @@ impl Follower<'_> {
             let from = survey.until;
             let read = hub.read(topic, from, until).await;
             match read.map_err(|error| branch.failed(error))? {
-                Page::Evicted => return Ok(Err(ResetReason::Evicted)),
+                Page::Evicted { .. } => return Ok(Err(ResetReason::Evicted)),
                 Page::Records(records) => {
                     let page = Self::singles(hub, &topic.name, records, until);
                     if let Some(survey) = &mut branch.survey {
