@@ -132,8 +132,9 @@ pub(super) struct Followers {
 
 impl Follower {
     pub(super) fn new(runs: &Runs, id: RunId, node: u64) -> Self {
+        let log = followed(runs, node);
         let begin = || {
-            let says_so = tokio::spawn(say_at_intervals(followed(runs, node), id, runs.lease_time() / 3));
+            let says_so = tokio::spawn(say_at_intervals(log, id, runs.lease_time() / 3));
             Followers { count: 0, _says_so: AbortOnDropHandle::new(says_so) }
         };
         runs.table().followed.entry(id).or_insert_with(begin).count += 1;
@@ -143,13 +144,15 @@ impl Follower {
 
 impl Drop for Follower {
     fn drop(&mut self) {
-        let mut table = self.runs.table();
-        if let Some(followers) = table.followed.get_mut(&self.id) {
-            followers.count -= 1;
-            if followers.count == 0 {
-                table.followed.remove(&self.id);
-            }
-        }
+        let last = {
+            let mut table = self.runs.table();
+            let is_last = table.followed.get_mut(&self.id).is_some_and(|followers| {
+                followers.count -= 1;
+                followers.count == 0
+            });
+            is_last.then(|| table.followed.remove(&self.id))
+        };
+        drop(last);
     }
 }
 
