@@ -137,7 +137,8 @@ class Stream {
         continue;
       }
       const { status } = response;
-      if (status === 429) {
+      // By its key, the server knows an answer again that it could not pass on in time.
+      if (status === 429 || (status === 503 && response.headers.has("retry-after"))) {
         await this.#pause(Math.max(delay(response.headers.get("retry-after")), SEND_AGAIN));
         continue;
       }
@@ -282,7 +283,8 @@ class Stream {
       return this.#trouble(new StreamError({ message, status: 200, body: data, retryIn: 0 }));
     }
     if (name === REPLIES) this.#token = value.token;
-    if (!this.#tokenHolds) {
+    // A server that takes nobody in says so by these, and nothing of the token.
+    if (!this.#tokenHolds && name !== "sse-bye" && name !== "failure") {
       this.#tokenHolds = true;
       this.#rouse();
     }

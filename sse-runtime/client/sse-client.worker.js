@@ -76,7 +76,8 @@ class Feed {
     this.place.note(message);
     if (message.kind === "event") {
       if (message.name === REPLIES) this.replies = message;
-      this.#current = true;
+      // A server that takes nobody in says so by these, and nothing of the token.
+      this.#current ||= message.name !== "sse-bye" && message.name !== "failure";
     } else {
       this.#current = false;
     }
@@ -133,7 +134,7 @@ class Tab {
   /** @param {Message} message from the shared connection */
   hear(message) {
     if (this.#own) return this.#catchUp();
-    if (this.#owed && message.kind === "event") {
+    if (this.#owed && message.kind === "event" && message.name !== "sse-bye" && message.name !== "failure") {
       this.#owed = false;
       if (message.name !== REPLIES) this.#tellReplies();
     }

@@ -177,7 +177,7 @@ impl Elsewhere {
                     }
                     Err(error) => return Turn::Unreadable(error),
                 },
-                () = sleep_until(alive + lease), if !signs.has_asked() => {
+                () = sleep_until(alive + lease), if !signs.waits(lease) => {
                     if signs.ask().await.is_err() {
                         // Who cannot say anything does not hear anything either.
                         alive = Instant::now();

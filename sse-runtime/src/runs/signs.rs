@@ -76,8 +76,8 @@ fn followed(runs: &Runs, node: u64) -> Log {
 pub(super) struct Signs {
     log: Log,
     records: Records,
-    /// The number of a question that has not come back.
-    asked: Option<u64>,
+    /// The number of a question that has not come back, and when it was asked.
+    asked: Option<(u64, Instant)>,
 }
 
 /// What has come.
@@ -102,18 +102,19 @@ impl Signs {
                 self.asked = None;
                 return Ok(Sign::There);
             }
-            if self.asked.is_some_and(|asked| entry.seq >= asked) {
+            if self.asked.is_some_and(|(asked, _)| entry.seq >= asked) {
                 return Ok(Sign::Silence(entry.seq));
             }
         }
     }
 
-    pub(super) fn has_asked(&self) -> bool {
-        self.asked.is_some()
+    /// Whether a question may still come back. One that the log has lost never does.
+    pub(super) fn waits(&self, lease: Duration) -> bool {
+        self.asked.is_some_and(|(_, at)| at.elapsed() < lease)
     }
 
     pub(super) async fn ask(&mut self) -> Result<(), EngineError> {
-        self.asked = Some(self.log.append(QUESTION, None).await?);
+        self.asked = Some((self.log.append(QUESTION, None).await?, Instant::now()));
         Ok(())
     }
 }

@@ -72,7 +72,9 @@ impl Records {
             }
             let arrived = self.hub.0.arrived();
             if !self.take(arrived) {
-                self.read(arrived).await?;
+                // What is above it is in the ring.
+                let floor = self.topic.ring().floor();
+                self.read(floor.min(arrived)).await?;
             }
             if self.found.is_empty() {
                 self.wait().await;
@@ -100,6 +102,7 @@ impl Records {
         let singles = self.topic.ring().read_singles(self.seen, until, Pick::All, TAKE);
         let Some(singles) = singles else { return false };
         self.seen = self.seen.max(singles.covered);
+        self.passes_over &= singles.events.is_empty();
         self.found.extend(singles.events.into_iter().map(|event| {
             // In the ring, it begins with its id.
             let line = memchr::memchr(b'\n', &event.bytes).map_or(0, |end| end + 1);
@@ -111,7 +114,10 @@ impl Records {
     /// The same, from the engine: a part of it, or nothing if there is nothing.
     async fn read(&mut self, until: u64) -> Result<(), ReadError> {
         match self.hub.0.read(&self.topic, self.seen, until).await? {
-            Page::Evicted { until } if self.passes_over && until > self.seen => self.seen = until,
+            // Not beyond what was asked for: an engine that says that everything is gone means what there is now.
+            Page::Evicted { until: gone } if self.passes_over && gone.min(until) > self.seen => {
+                self.seen = gone.min(until);
+            }
             Page::Evicted { .. } => return Err(ReadError::Evicted),
             Page::Records(records) => {
                 self.passes_over &= records.is_empty();

@@ -27,6 +27,13 @@ impl ByHand {
         answer
     }
 
+    /// Puts a message into a stream, and waits until it is there.
+    pub(crate) async fn publish(&self, subject: &str, text: &'static str) {
+        let answer = self.0.request(subject.to_owned(), text.into()).await.expect("an answer");
+        let answer: Value = serde_json::from_slice(&answer.payload).expect("JSON");
+        assert!(answer["seq"].is_u64(), "{answer}");
+    }
+
     /// Makes a stream forget what is up to a sequence.
     pub(crate) async fn purge(&self, stream: &str, until: u64) {
         self.ask(&format!("STREAM.PURGE.{stream}"), json!({ "seq": until + 1 })).await;

@@ -4,6 +4,7 @@ mod by_hand;
 mod contract;
 mod limits;
 mod lost;
+mod quiet;
 mod refused;
 mod tls;
 

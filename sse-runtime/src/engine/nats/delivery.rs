@@ -64,7 +64,7 @@ async fn watch(shared: &Shared, session: &Session) -> NatsError {
         let known = shared.known();
         match timeout(SILENCE, last(shared, session)).await {
             Ok(Ok(last)) if session.number(last) < known => return gone("the newest events are gone"),
-            Ok(Ok(last)) => shared.know(session.number(last)),
+            Ok(Ok(last)) => shared.passed_by(session.number(last)),
             Ok(Err(error)) => return error,
             Err(_) => return NatsError::TimedOut { doing: "say what the stream has", after: SILENCE },
         }
@@ -95,10 +95,12 @@ pub(super) struct Consumer {
 impl Consumer {
     /// Delivers what comes from now on.
     async fn at_the_end(shared: &Shared, session: &Session, turn: u64) -> Result<Self, NatsError> {
+        let known = shared.known();
         let last = last(shared, session).await?;
-        // What was delivered before may be more, of a server that is behind.
-        let delivered = session.seq(shared.delivered()).unwrap_or_default();
-        Self::new(session, turn, last.max(delivered)).await
+        if session.number(last) < known {
+            return Err(gone("the newest events are gone"));
+        }
+        Self::new(session, turn, last).await
     }
 
     /// Delivers what is behind the sequence `passed`.

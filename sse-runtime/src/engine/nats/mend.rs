@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::api::Api;
@@ -41,6 +41,8 @@ const ATTEMPT: Duration = Duration::from_secs(10);
 /// The pause after the first attempt that fails, and the longest one.
 const REST: Duration = Duration::from_millis(50);
 const LONGEST_REST: Duration = Duration::from_secs(1);
+/// A connection that lived for less is no sign that all is well.
+const LIVED: Duration = Duration::from_secs(5);
 /// How often it is looked whether an answer is overdue.
 const LOOK: Duration = Duration::from_secs(1);
 /// How many records are taken from the queue at once.
@@ -57,7 +59,9 @@ pub(super) async fn run(
 ) {
     let mut pending = Pending::new();
     let (mut session, mut consumer) = (first, None);
+    let mut rest = REST;
     loop {
+        let since = Instant::now();
         shared.session.send_replace(Some(Arc::clone(&session)));
         let Some(error) = connected(&shared, &session, consumer, &mut pending, &mut jobs).await else {
             return;
@@ -65,15 +69,22 @@ pub(super) async fn run(
         shared.session.send_replace(None);
         drop(session);
         shared.feed.down(EngineError::new(error));
-        let mut rest = REST;
+        // A server that lets everybody in, and then refuses what is asked of it, is not to be asked without a pause.
+        let mut at_once = since.elapsed() > LIVED;
+        if at_once {
+            rest = REST;
+        }
         (session, consumer) = loop {
+            if !at_once {
+                // Not all nodes at once.
+                sleep(rest.mul_f64(0.5 + 0.5 * fastrand::f64())).await;
+                rest = (rest * 2).min(LONGEST_REST);
+            }
+            at_once = false;
             match within(open_again(&shared, &mut servers)).await {
                 Ok(opened) => break opened,
                 Err(error) => shared.feed.down(EngineError::new(error)),
             }
-            // Not all nodes at once.
-            sleep(rest.mul_f64(0.5 + 0.5 * fastrand::f64())).await;
-            rest = (rest * 2).min(LONGEST_REST);
         };
         shared.feed.up();
     }
@@ -199,7 +210,7 @@ async fn open_again(
     let consumer = match shared.opened.under_way() {
         Some(turn) => Some(Consumer::new(&session, turn, go_on(shared, &session, found.first)).await?),
         None => {
-            shared.know(session.number(last));
+            shared.passed_by(session.number(last));
             None
         }
     };

@@ -89,7 +89,8 @@ const OPEN: Duration = Duration::from_secs(10);
 /// The server answers when it has written the event, and writes to the disk later: every two minutes by default
 /// (`sync_interval`). A server that is killed loses nothing of what it has acknowledged; a machine without power may lose
 /// the newest events, if [`replicas`](Self::replicas) is 1. Then, or if the stream is deleted, numbers go on above all that
-/// were given out, and clients are told (`sse-reset` with `evicted`), not fed other events under known ids.
+/// any process knows to have been given out (one without subscribers: up to a second before), and clients are told
+/// (`sse-reset` with `evicted`), not fed other events under known ids.
 ///
 /// With three replicas, an event is on two servers of a cluster before `publish` answers, and one of them may go. When the
 /// stream's leader does, there is a pause of some seconds until another one is chosen; what was under way is sent again.
@@ -97,7 +98,7 @@ const OPEN: Duration = Duration::from_secs(10);
 /// # Speed
 ///
 /// Many events are under way at once, so publishing one after the other is as slow as a round trip, and many tasks that
-/// publish at once are not. A process that has subscribers receives every event of the log, also of topics that nobody
+/// publish at once are not. A process that has had subscribers receives every event of the log, also of topics that nobody
 /// follows there: two logs that have nothing to do with each other are better two [streams](Self::stream). One that only
 /// publishes receives none.
 ///
@@ -116,7 +117,8 @@ const OPEN: Duration = Duration::from_secs(10);
 ///
 /// While there is no connection, `publish` waits, for [`publish_timeout`](Self::publish_timeout) at most, and is then an
 /// error: the outcome is unknown. Streams stay open. It connects again by itself, at most a second after the server is
-/// back, sends what has had no answer, in its order, and delivers from where it stopped. A server that is silent, because
+/// back, sends what has had no answer, in its order, and delivers from where it stopped. A process in which no topic has been
+/// followed yet cannot follow one meanwhile: that waits for 10 s, and is then an error. A server that is silent, because
 /// it hangs or the network does, is noticed after 2.5 s, or a second later by one that has no subscribers.
 ///
 /// # Logins and TLS

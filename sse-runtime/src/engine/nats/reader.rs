@@ -213,7 +213,7 @@ async fn take(
                 part.records.extend(ours.map(|parts| parts.stored(session.number(seq), &message.payload)));
             }
             if taken == wanted {
-                part.is_last = bytes.is_some() && pending == taken;
+                part.is_last = (bytes.is_some() && pending == taken) || part.passed >= until;
                 return Ok(part);
             }
         }

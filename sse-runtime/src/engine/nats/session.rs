@@ -57,6 +57,13 @@ impl Shared {
         self.feed.lost(number);
     }
 
+    /// What is up to this number was not delivered, because no topic was open.
+    pub(super) fn passed_by(&self, number: u64) {
+        if number > self.delivered() {
+            self.lost(number);
+        }
+    }
+
     pub(super) fn known(&self) -> u64 {
         self.known.load(Ordering::Acquire)
     }
