@@ -2,7 +2,7 @@
 //! follower of another hub, in turns with the same done by hand with the client library.
 //!
 //! ```text
-//! cargo bench -p sse-benches --features engines --bench engines               all, some five minutes
+//! cargo bench -p sse-benches --features engines --bench engines               all, some seven minutes
 //! cargo bench -p sse-benches --features engines --bench engines -- redis      one engine, or several
 //! cargo bench -p sse-benches --features engines --bench engines -- --quick    fewer rounds
 //! ```
@@ -10,12 +10,13 @@
 //! | | what is measured |
 //! |---|---|
 //! | one by one | one task, which waits for each answer; somebody follows at another hub |
-//! | 64, 1024 | the same with so many tasks, or by hand so many events under way |
+//! | 64, 1024 | the same with so many tasks, or in groups so many events under way |
 //! | reach, p50 and p99 | from the call of `publish` to a follower at another hub, one event at a time |
 //! | followed | 1024 under way, until the last has reached a follower at another hub |
 //!
-//! The servers are started by this program, on free ports and in temporary folders. By hand means no numbers that are in
-//! order over all topics, no knowing of events that are sent again, no eviction, and an event that is lost with its connection.
+//! The servers are started by this program, on free ports and in temporary folders. By hand, each task publishes by itself, as
+//! through a hub; in groups, somebody has all events and makes groups of them. Neither has numbers that are in order over
+//! all topics, and an event is lost with its connection.
 
 mod measure;
 mod ours;
