@@ -4,6 +4,8 @@ mod admission;
 #[cfg(feature = "http2")]
 mod carrier;
 mod connection;
+#[cfg(feature = "inspector")]
+mod enlisted;
 mod mounted;
 mod registry;
 mod shutdown;
@@ -14,6 +16,8 @@ pub(crate) use admission::{Full, Limit, Pace, Permit, Rate};
 #[cfg(feature = "http2")]
 pub(crate) use carrier::{Carrier, Place, SIGN_OF_LIFE};
 pub(crate) use connection::{Connection, Connections, Entry, Order};
+#[cfg(feature = "inspector")]
+pub(crate) use enlisted::Enlisted;
 pub(crate) use mounted::Mounted;
 #[cfg(feature = "inspector")]
 pub(crate) use mounted::mounted;

@@ -25,7 +25,7 @@ impl Mounted {
             meter: RouteMeter::new(meta.path),
         });
         #[cfg(feature = "inspector")]
-        inspected::enlist(&mounted);
+        inspected::ROUTES.add(&mounted);
         mounted
     }
 }
@@ -36,9 +36,10 @@ pub(crate) use inspected::mounted;
 /// What the inspector knows of routes: all that are mounted in this process, and what their streams have done.
 #[cfg(feature = "inspector")]
 mod inspected {
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
-    use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+    use super::super::Enlisted;
     use super::Mounted;
     use crate::stream::Disconnect;
 
@@ -68,23 +69,10 @@ mod inspected {
         }
     }
 
-    static ROUTES: Mutex<Vec<Weak<Mounted>>> = Mutex::new(Vec::new());
-
-    fn routes() -> MutexGuard<'static, Vec<Weak<Mounted>>> {
-        ROUTES.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn enlist(route: &Arc<Mounted>) {
-        let mut routes = routes();
-        if routes.len() == routes.capacity() {
-            // Those whose routers are gone make room for others.
-            routes.retain(|route| route.strong_count() > 0);
-        }
-        routes.push(Arc::downgrade(route));
-    }
+    pub(super) static ROUTES: Enlisted<Mounted> = Enlisted::none();
 
     /// All mounted routes, in the order in which they were made.
     pub(crate) fn mounted() -> Vec<Arc<Mounted>> {
-        routes().iter().filter_map(Weak::upgrade).collect()
+        ROUTES.all()
     }
 }

@@ -1,33 +1,19 @@
 //! What the inspector sees of runs, and does to one: of all in this process, whichever layer or route keeps them.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use super::run::{Phase, Run};
 use super::runs::{Inner, Runs};
-use crate::lifecycle::Registry;
+use crate::lifecycle::{Enlisted, Registry};
 use crate::stream::DisconnectReason;
 
-static KEEPERS: Mutex<Vec<Weak<Inner>>> = Mutex::new(Vec::new());
-
-fn keepers() -> MutexGuard<'static, Vec<Weak<Inner>>> {
-    KEEPERS.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-pub(super) fn enlist(inner: &Arc<Inner>) {
-    let mut keepers = keepers();
-    if keepers.len() == keepers.capacity() {
-        // Those that are gone make room for others.
-        keepers.retain(|keeper| keeper.strong_count() > 0);
-    }
-    keepers.push(Arc::downgrade(inner));
-}
+/// Of runs.
+pub(super) static KEEPERS: Enlisted<Inner> = Enlisted::none();
 
 /// The runs of this process that end with the [`Shutdown`](crate::Shutdown) of a registry, and those that have ended and
 /// can still be replayed.
 pub(crate) fn runs_of(registry: &Registry) -> Vec<Run> {
-    // The last of their owners may be this one: what they hold is dropped when the list is free.
-    let all: Vec<_> = keepers().iter().filter_map(Weak::upgrade).map(Runs).collect();
+    let all: Vec<_> = KEEPERS.all().into_iter().map(Runs).collect();
     let runs = all.iter().flat_map(Runs::list);
     runs.filter(|run| !run.is_refused() && run.0.stream.is_of(registry)).collect()
 }

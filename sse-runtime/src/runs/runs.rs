@@ -100,7 +100,7 @@ impl Runs {
         let node = fastrand::u64(..);
         let inner = Arc::new(Inner { hub, node, per_principal, lease, table: Mutex::default() });
         #[cfg(feature = "inspector")]
-        super::inspected::enlist(&inner);
+        super::inspected::KEEPERS.add(&inner);
         Self(inner)
     }
 

@@ -59,6 +59,24 @@ async fn reset(hub: &Hub, last: &str, reason: &str) {
     assert_eq!(said["reason"], reason, "{said}");
 }
 
+/// Keeps a copy of what the server has on its disk.
+async fn remember(server: &mut server::Nats) {
+    server.kill().await;
+    let folder = server.process().folder();
+    copy_all(&folder.join("jetstream"), &folder.join("copy"));
+    server.start_again().await;
+}
+
+/// Back to that copy: as after a loss of power, with acknowledgements that did not wait for the disk.
+async fn lose_what_came_since(server: &mut server::Nats) {
+    server.kill().await;
+    let folder = server.process().folder();
+    let (log, copy) = (folder.join("jetstream"), folder.join("copy"));
+    fs::remove_dir_all(&log).expect("removed");
+    fs::rename(&copy, &log).expect("moved");
+    server.start_again().await;
+}
+
 fn epoch(id: &str) -> &str {
     id.split_once('-').expect("epoch and number").0
 }
@@ -146,11 +164,7 @@ async fn a_server_that_has_lost_the_newest_events_does_not_use_their_numbers_aga
     open(&one).await;
     open(&two).await;
     let kept = publish(&one, "1").await;
-    server.kill().await;
-    let (folder, copy) =
-        (server.process().folder().join("jetstream"), server.process().folder().join("copy"));
-    copy_all(&folder, &copy);
-    server.start_again().await;
+    remember(&mut server).await;
     for n in 2..50 {
         publish(&one, &n.to_string()).await;
     }
@@ -158,11 +172,7 @@ async fn a_server_that_has_lost_the_newest_events_does_not_use_their_numbers_aga
     wait_until("both have it", || [&one, &two].iter().all(|hub| seq(position(hub).as_str()) == seq(&newest)))
         .await;
 
-    // As after a loss of power, with acknowledgements that did not wait for the disk.
-    server.kill().await;
-    fs::remove_dir_all(&folder).expect("removed");
-    fs::rename(&copy, &folder).expect("moved");
-    server.start_again().await;
+    lose_what_came_since(&mut server).await;
     let id = publish(&two, "51").await;
     assert_eq!(epoch(&id), epoch(&newest));
     assert!(seq(&id) > seq(&newest), "{id} after {newest}");
@@ -179,11 +189,7 @@ async fn one_that_follows_nothing_knows_what_others_have_published_and_the_serve
     let mut server = server::Nats::start().await;
     let (one, idle) = (hub(&server).await, hub(&server).await);
     publish(&one, "1").await;
-    server.kill().await;
-    let (folder, copy) =
-        (server.process().folder().join("jetstream"), server.process().folder().join("copy"));
-    copy_all(&folder, &copy);
-    server.start_again().await;
+    remember(&mut server).await;
     let mut newest = String::new();
     for n in 2..10 {
         newest = publish(&one, &n.to_string()).await;
@@ -201,10 +207,7 @@ async fn one_that_follows_nothing_knows_what_others_have_published_and_the_serve
     })
     .await;
 
-    server.kill().await;
-    fs::remove_dir_all(&folder).expect("removed");
-    fs::rename(&copy, &folder).expect("moved");
-    server.start_again().await;
+    lose_what_came_since(&mut server).await;
     let id = publish(&idle, "10").await;
     assert!(seq(&id) > seq(&newest), "{id} after {newest}");
 }

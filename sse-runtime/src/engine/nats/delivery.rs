@@ -63,7 +63,7 @@ async fn watch(shared: &Shared, session: &Session) -> NatsError {
         // Before it is asked: more are published meanwhile.
         let known = shared.known();
         match timeout(SILENCE, last(shared, session)).await {
-            Ok(Ok(last)) if session.number(last) < known => return gone("the newest events are gone"),
+            Ok(Ok(last)) if session.number(last) < known => return refused("the newest events are gone"),
             Ok(Ok(last)) => shared.passed_by(session.number(last)),
             Ok(Err(error)) => return error,
             Err(_) => return NatsError::TimedOut { doing: "say what the stream has", after: SILENCE },
@@ -75,11 +75,11 @@ async fn watch(shared: &Shared, session: &Session) -> NatsError {
 async fn last(shared: &Shared, session: &Session) -> Result<u64, NatsError> {
     match stream::find(&session.api, &shared.options).await? {
         Some(found) if found.identity == session.identity => Ok(found.last),
-        _ => Err(gone("the stream is gone")),
+        _ => Err(refused("the stream is gone")),
     }
 }
 
-fn gone(reason: &str) -> NatsError {
+fn refused(reason: &str) -> NatsError {
     NatsError::Refused { doing: "deliver", code: 0, reason: reason.to_owned() }
 }
 
@@ -98,7 +98,7 @@ impl Consumer {
         let known = shared.known();
         let last = last(shared, session).await?;
         if session.number(last) < known {
-            return Err(gone("the newest events are gone"));
+            return Err(refused("the newest events are gone"));
         }
         Self::new(session, turn, last).await
     }
@@ -196,7 +196,7 @@ impl Consumer {
 }
 
 fn interrupted(why: &str) -> NatsError {
-    gone(&format!("delivery was interrupted: {why}"))
+    refused(&format!("delivery was interrupted: {why}"))
 }
 
 /// Of a message: which one it is for the consumer, and its sequence in the stream.

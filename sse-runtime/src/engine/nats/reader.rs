@@ -95,10 +95,9 @@ async fn page(
     loop {
         let part = part(session, &subject, topic, passed, until).await?;
         let gone = NatsError::Refused { doing: "read", code: 0, reason: "the stream is gone".to_owned() };
-        let found = stream::find(&session.api, &shared.options).await?.ok_or(gone)?;
-        if found.identity != session.identity {
-            return Ok(Page::Evicted { until: u64::MAX });
-        }
+        let found = stream::find(&session.api, &shared.options).await?;
+        // It is read again when the connection knows of the new one.
+        let found = found.filter(|found| found.identity == session.identity).ok_or(gone)?;
         if found.first > from.saturating_add(1) {
             return Ok(Page::Evicted { until: session.number(found.first - 1) });
         }
