@@ -9,7 +9,10 @@
 //!   it. The lock alone orders them: either the waiter was first, and the publisher takes its waker, or the publisher
 //!   was, and the later look sees its number.
 //!
-//! Both are message passing over one variable, with the pair of orderings that is made for it; what can go wrong is that
+//! A loss is in many rings at once, and no lock is around all of them: `arrived` is stored after the last of them, and
+//! those who have come to wait in between are called once more.
+//!
+//! The first two are message passing over one variable, with the pair of orderings that is made for it; what can go wrong is that
 //! a step comes too early or too late. A model checker would need a copy of the code, which proves nothing of the
 //! original. So the original runs here, on real threads, where a store too early is an event lost; and the two meetings
 //! that threads come to too seldom (a look before the waiting, a loss before it is in the rings) are forced by tests

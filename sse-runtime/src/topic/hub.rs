@@ -7,6 +7,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::Waker;
 use std::time::SystemTime;
 
 use tokio::sync::Notify;
@@ -201,7 +202,6 @@ impl HubState {
     }
 
     /// All topics, in no order.
-    #[cfg(feature = "inspector")]
     pub(super) fn all(&self) -> Vec<Arc<TopicState>> {
         self.topics().by_name.values().map(Arc::clone).collect()
     }
@@ -378,11 +378,16 @@ impl Receiver for HubState {
             topics.forgotten = topics.forgotten.max(top);
             topics.by_name.values().map(Arc::clone).collect()
         };
-        for topic in all {
-            drop(self.raise_floor(&topic, top));
-        }
+        let woken: Vec<_> = all.iter().map(|topic| self.raise_floor(topic, top)).collect();
         // After the floors: who reads this number finds that something is missing, and does not take it for silence.
         self.note_arrived(top);
+        drop(woken);
+        // Whoever came to wait between its floor and that number has seen that there is something, but not yet that it has
+        // arrived, and nobody else would tell.
+        for topic in self.all() {
+            let waiting = topic.ring().waiting();
+            waiting.into_iter().for_each(Waker::wake);
+        }
     }
 
     fn health(&self, outcome: Result<(), EngineError>) {

@@ -10,6 +10,7 @@ use super::super::place::Place;
 use super::super::position::Position;
 use super::begin::Start;
 use super::*;
+use crate::engine::Receiver as _;
 use crate::lifecycle::Shutdowns;
 use crate::stream::{Arrival, Asked, Meta};
 
@@ -96,4 +97,37 @@ fn an_event_between_the_look_and_the_waiting_is_not_missed() {
         let woken = wakers.into_iter().map(|(_, waker)| waker.wake()).count();
         assert!(is_ready || woken > 0, "it sleeps beside an event");
     }
+}
+
+#[test]
+fn a_loss_that_is_not_in_every_ring_yet_is_not_slept_through() {
+    let mut met = 0;
+    for _ in 0..50 {
+        let hub = Hub::in_memory().build();
+        let topics: Vec<_> = ["a", "b"].iter().map(|name| hub.topic::<crate::Message>(name).state).collect();
+        let stream = Shared::new(&META, arrival(Asked::Nothing));
+        let mut follower = follower(&stream, &hub, &topics[..1]);
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&count));
+        let mut news = Box::pin(follower.news(&hub.0));
+
+        // The loss stops at the second topic, if it has not begun there.
+        let ring = topics[1].ring();
+        let is_ready = std::thread::scope(|scope| {
+            let losing = scope.spawn(|| hub.0.lost(5));
+            for _ in 0..1000 {
+                if topics[0].newest() == 5 {
+                    break;
+                }
+                std::thread::yield_now();
+            }
+            met += usize::from(topics[0].newest() == 5);
+            let is_ready = news.as_mut().poll(&mut Context::from_waker(&waker)).is_ready();
+            drop(ring);
+            losing.join().expect("no panic");
+            is_ready
+        });
+        assert!(is_ready || count.0.load(Ordering::Relaxed) > 0, "it sleeps beside a loss");
+    }
+    assert!(met > 0, "the loss is in one ring, and not in the other");
 }

@@ -38,6 +38,11 @@ impl Ring {
         std::mem::replace(&mut self.waiting, std::mem::take(&mut self.spare))
     }
 
+    /// Those who wait, who go on waiting.
+    pub(in crate::topic) fn waiting(&self) -> Vec<Waker> {
+        self.waiting.iter().map(|(_, waker)| waker.clone()).collect()
+    }
+
     /// Takes an emptied slab back, for its memory.
     pub(in crate::topic) fn give_back(&mut self, emptied: Slab<Waker>) {
         if emptied.capacity() > self.spare.capacity() {
