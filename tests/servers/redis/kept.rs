@@ -105,3 +105,39 @@ async fn a_dedupe_key_is_known_for_its_time() {
     };
     sse_tests::within_limit("the key expires", with_the_key_gone).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_gone_is_forgotten_and_one_that_is_there_is_not() {
+    let server = SHARED.get().await;
+    let prefix = fresh_name();
+    let (log, nodes) = (format!("{{{prefix}}}:log"), format!("{{{prefix}}}:nodes"));
+    let node = Node::start(Redis::connect(server.url()).prefix(prefix.as_str())).await;
+    let mut connection = raw(&server).await;
+    // So long ago that nothing of it can still come.
+    let mut gone = redis::pipe();
+    gone.hset(&log, "node gone", 7).hset(&log, "node gone 2", "7:1-3").zadd(&nodes, "node gone", 1);
+    gone.exec_async(&mut connection).await.expect("written");
+    node.publish("t", "1").await;
+    let forgotten = async {
+        loop {
+            let known: Vec<String> = redis::cmd("ZRANGE")
+                .arg(&nodes)
+                .arg(0)
+                .arg(-1)
+                .query_async(&mut connection)
+                .await
+                .expect("the nodes");
+            if let [known] = known.as_slice() {
+                if known != "node gone" {
+                    break;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    sse_tests::within_limit("it is forgotten", forgotten).await;
+    let fields: Vec<String> =
+        redis::cmd("HKEYS").arg(&log).query_async(&mut raw(&server).await).await.expect("the log");
+    assert_eq!(fields.iter().filter(|field| field.contains("gone")).count(), 0, "{fields:?}");
+    assert_eq!(fields.iter().filter(|field| field.starts_with("node ")).count(), 2, "{fields:?}");
+}

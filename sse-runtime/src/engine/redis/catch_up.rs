@@ -2,12 +2,11 @@
 //! numbers over all of them; or it is said to be lost, if it is much, and the hub reads what somebody needs.
 
 use ::redis::{Cmd, Pipeline, RedisError, Value, cmd};
-use bytes::Bytes;
 
 use super::delivery::Delivery;
 use super::error::RedisFailure;
-use super::keys::{Message, message, number};
-use super::reader::{self, BYTES, RECORDS};
+use super::keys;
+use super::reader::{self, BYTES, Found, RECORDS};
 use super::start::{CHANNELS, Joined};
 
 /// The most records that are read again. The hub's rings hold no more of a topic, as a rule.
@@ -91,21 +90,20 @@ impl Delivery {
         let mut found = Vec::new();
         for (stream, answer) in streams.iter().zip(answers) {
             let Some(Ok(records)) = reader::found(answer) else { return Ok(None) };
-            let bytes: usize = records.iter().map(Bytes::len).sum();
+            let bytes: usize = records.iter().map(|record| record.value.len()).sum();
             let is_cut = records.len() >= each || bytes >= BYTES;
             let mut last = None;
-            for record in records {
-                let Some((seq, _)) = number(&record) else { return Ok(None) };
+            for Found { seq, value } in records {
                 last = Some(seq);
-                found.push((seq, stream, record));
+                found.push((seq, stream, value));
             }
             until = last.filter(|_| is_cut).map_or(until, |last| until.min(last));
         }
         found.sort_unstable_by_key(|(seq, ..)| *seq);
         found.retain(|(seq, ..)| *seq <= until);
         let count = found.len();
-        for (_, stream, record) in found {
-            let Some(Message { seq, parts, .. }) = message(&record) else { return Ok(None) };
+        for (seq, stream, value) in found {
+            let Some(parts) = keys::decode(&value) else { return Ok(None) };
             if let Some(newest) = self.open.get_mut(stream) {
                 *newest = seq;
             }

@@ -29,7 +29,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::error::{Meaning, RedisFailure, meaning};
-use super::keys::{Message, Parts, entries, message, number};
+use super::keys::{Entry, Parts, REMEMBERED, SLOTS, decode, entries, number};
 use super::link::Shared;
 use super::retention::milliseconds;
 use super::script::{self, MARK};
@@ -233,10 +233,13 @@ impl Delivery {
     ) -> u64 {
         self.marks += 1;
         let (keys, limits) = (&self.shared.keys, &self.shared.options.limits);
-        let mut call = MARK.call(3);
-        call.arg(&keys.about).arg(&keys.topics).arg(&keys.clock).arg(joined.link.generation.as_str());
-        call.arg(&keys.marks).arg(self.marks);
+        let mut call = MARK.call(4);
+        call.arg(&keys.about).arg(&keys.topics).arg(&keys.clock).arg(&keys.nodes);
+        call.arg(joined.link.generation.as_str()).arg(&keys.marks).arg(self.marks);
         call.arg(milliseconds(limits.age)).arg(milliseconds(limits.tick()));
+        // Longer than a publisher waits, or what comes again might not be known any more.
+        let remembered = REMEMBERED.max(self.shared.options.publish_timeout.saturating_mul(2));
+        call.arg(&keys.node).arg(milliseconds(remembered)).arg(SLOTS);
         let mut connection = joined.link.connection.clone();
         let before = marking.take();
         *marking = Some(Box::pin(async move {
@@ -298,17 +301,17 @@ impl Delivery {
             return self.take_mark(payload);
         }
         for entry in entries(payload) {
-            let Some(record) = entry.and_then(message) else {
+            let record = entry.and_then(|entry| Some((entry, decode(entry.value)?)));
+            let Some((Entry { seq, previous, .. }, parts)) = record else {
                 tracing::warn!(channel, "what came on a channel of the log is not a record");
                 break;
             };
-            self.take_record(channel, &record);
+            self.take_record(channel, seq, previous, &parts);
         }
         None
     }
 
-    fn take_record(&mut self, channel: &str, record: &Message<'_>) {
-        let &Message { seq, previous, ref parts } = record;
+    fn take_record(&mut self, channel: &str, seq: u64, previous: u64, parts: &Parts<'_>) {
         if seq <= self.delivered {
             return;
         }

@@ -4,21 +4,30 @@
 //! {prefix}:log         a hash: format, epoch, top, generation (another one if the numbers go on elsewhere), next (numbers
 //!                      begin above it, if it is above the top), run (of the server), lost (something up to it may be
 //!                      missing in any topic), forgotten (of topics that are not known), holes (numbers nobody has)
-//!                      old (what is up to it is too old), swept (topics up to it have been looked through for that)
+//!                      old (what is up to it is too old), swept (topics up to it have been looked through for that),
+//!                      node <node> (its last group), node <node> <slot> (a group, a colon, its answer)
 //! {prefix}:topics      a sorted set: stream by the number of its newest record, evicted or not
 //! {prefix}:clock       a sorted set: the top, by the time when it was that
-//! {prefix}:node:<node> the last groups that the node has published, with their answers; expires
+//! {prefix}:nodes       a sorted set: the nodes' fields, by the time when they were last there
 //! {prefix}:once:<..>   the number of a record that has a dedupe key; expires
-//! {prefix}:t:<topic>   a stream: id <number>-0, field r: <number> <number of the topic's record before it> <record>
+//! {prefix}:t:<topic>   a stream: id <number>-0, <number of the topic's record before it> <record>
 //! ```
 //!
 //! The first record that a stream has says what was evicted: everything up to the one before it, and nothing else. The same
-//! names are the channels; a message is one such text or several, each with its length before it: `<bytes> <text>`.
+//! names are the channels; a message is one record or several: `<its bytes> <number> <number before it> <record>`.
+//!
+//! The scripts pass the records on as they are: whatever text Lua makes costs a walk through all of it.
+
+use std::time::Duration;
 
 use crate::engine::{Record, TraceParent};
 
 /// Of the whole layout.
 pub(super) const FORMAT: u64 = 1;
+/// The answers of so many groups of a node are remembered: of those under way, and one more. And for how long, after the
+/// node was last there.
+pub(super) const SLOTS: u64 = 5;
+pub(super) const REMEMBERED: Duration = Duration::from_secs(600);
 /// The length of a trace's text.
 const TRACE: usize = 55;
 
@@ -28,7 +37,8 @@ pub(super) struct Keys {
     pub(super) about: String,
     pub(super) topics: String,
     pub(super) clock: String,
-    /// This node's groups.
+    pub(super) nodes: String,
+    /// This node's field.
     pub(super) node: String,
     /// The channel on which this node is told where the log stands.
     pub(super) marks: String,
@@ -44,11 +54,17 @@ impl Keys {
             about: key("log"),
             topics: key("topics"),
             clock: key("clock"),
-            node: key(&format!("node:{node}")),
+            nodes: key("nodes"),
+            node: format!("node {node}"),
             marks: key(&format!("marks:{node}")),
             once: key("once:"),
             streams: key("t:"),
         }
+    }
+
+    /// The field with the answer of one of this node's groups.
+    pub(super) fn answer(&self, group: u64) -> String {
+        format!("{} {}", self.node, group % SLOTS)
     }
 
     pub(super) fn stream(&self, topic: &str) -> String {
@@ -100,34 +116,35 @@ pub(super) fn decode(value: &[u8]) -> Option<Parts<'_>> {
     Some(Parts { key: std::str::from_utf8(key).ok()?, trace, block })
 }
 
+/// A record of a topic's stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry<'a> {
+    pub(super) seq: u64,
+    /// The number of the topic's record before it; 0 if there is none.
+    pub(super) previous: u64,
+    pub(super) value: &'a [u8],
+}
+
 /// The entries of a message; none in place of the rest, if that is none.
-pub(super) fn entries(mut payload: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
+pub(super) fn entries(mut payload: &[u8]) -> impl Iterator<Item = Option<Entry<'_>>> {
     std::iter::from_fn(move || {
         if payload.is_empty() {
             return None;
         }
-        let rest = std::mem::take(&mut payload);
-        let entry =
-            number(rest).and_then(|(length, rest)| rest.split_at_checked(usize::try_from(length).ok()?));
-        Some(entry.map(|(entry, rest)| {
+        let found = entry(std::mem::take(&mut payload));
+        Some(found.map(|(entry, rest)| {
             payload = rest;
             entry
         }))
     })
 }
 
-/// An entry of a topic's stream.
-pub(super) struct Message<'a> {
-    pub(super) seq: u64,
-    /// The number of the topic's record before it; 0 if there is none.
-    pub(super) previous: u64,
-    pub(super) parts: Parts<'a>,
-}
-
-pub(super) fn message(payload: &[u8]) -> Option<Message<'_>> {
-    let (seq, rest) = number(payload)?;
-    let (previous, value) = number(rest)?;
-    Some(Message { seq, previous, parts: decode(value)? })
+fn entry(payload: &[u8]) -> Option<(Entry<'_>, &[u8])> {
+    let (length, rest) = number(payload)?;
+    let (seq, rest) = number(rest)?;
+    let (previous, rest) = number(rest)?;
+    let (value, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+    Some((Entry { seq, previous, value }, rest))
 }
 
 /// A number and a space, and what follows.
@@ -148,29 +165,44 @@ mod tests {
         for trace in [None, trace] {
             for (key, block) in [("", &b""[..]), ("k 1", b"data: 1\n\n"), ("\u{0}\u{20ac}", b" ")] {
                 let value = encode(Record::new(block, key).traced(trace.as_ref())).unwrap();
-                let payload = [b"18014398509481984 17 ", value.as_slice()].concat();
-                let Message { seq, previous, parts } = message(&payload).unwrap();
-                assert_eq!((seq, previous), (1 << 54, 17));
+                let parts = decode(&value).unwrap();
                 assert_eq!((parts.key, parts.block, parts.trace), (key, block, trace));
             }
         }
     }
 
     #[test]
-    fn what_is_no_message_is_none() {
-        for payload in ["", " ", "1", "1 2", "1 2 ", "1 2 abc", "x 2 \0\0\0\0\0", "1 2 \0\0\0\u{9}\0ab"] {
-            assert!(message(payload.as_bytes()).is_none(), "{payload:?}");
+    fn what_is_no_record_is_none() {
+        for value in
+            [&b""[..], b"abc", b"\0\0\0\0", b"\0\0\0\x09\0ab", b"\0\0\0\x01\0\xff", b"\0\0\0\0\x01ab"]
+        {
+            assert!(decode(value).is_none(), "{value:?}");
         }
-        assert!(message(b"1 2 \0\0\0\0\0").is_some());
+        assert!(decode(b"\0\0\0\0\0").is_some());
     }
 
     #[test]
     fn a_message_has_several_entries() {
         let all = |payload: &'static str| entries(payload.as_bytes()).collect::<Vec<_>>();
-        assert_eq!(all("3 a b1  0 "), [Some(&b"a b"[..]), Some(b" "), Some(b"")]);
-        assert_eq!(all("1 a2 b"), [Some(&b"a"[..]), None]);
-        assert_eq!(all("a"), [None]);
+        let entry =
+            |seq, previous, value: &'static str| Some(Entry { seq, previous, value: value.as_bytes() });
+        assert_eq!(
+            all("3 18014398509481984 17 a b1 4 3  0 5 4 "),
+            [entry(1 << 54, 17, "a b"), entry(4, 3, " "), entry(5, 4, "")]
+        );
+        assert_eq!(all("1 2 1 a2 3 2 b"), [entry(2, 1, "a"), None]);
+        for none in ["a", " ", "1", "1 2", "1 2 ", "1 2 1", "1 2 1 ", "x 2 1 a", "1 x 1 a", "1 2 x a"] {
+            assert_eq!(all(none), [None], "{none:?}");
+        }
         assert_eq!(all(""), []);
+    }
+
+    #[test]
+    fn each_of_the_groups_under_way_has_a_field_for_its_answer() {
+        let keys = Keys::new("sse", "n");
+        let fields: std::collections::HashSet<_> = (7..7 + SLOTS).map(|group| keys.answer(group)).collect();
+        assert_eq!(fields.len() as u64, SLOTS);
+        assert_eq!(keys.answer(7), keys.answer(7 + SLOTS));
     }
 
     #[test]

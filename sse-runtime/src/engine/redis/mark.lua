@@ -1,10 +1,11 @@
 -- Says to one node how far the log has come: behind all that was published before, on the same connection. Every node
 -- asks for it once a second, so what time does to the log is done here, too.
 --
--- KEYS  about, topics, clock
--- ARGV  generation, channel of the node, what to say, age (ms, or 0), how often the time is noted (ms)
+-- KEYS  about, topics, clock, nodes
+-- ARGV  generation, channel of the node, what to say, age (ms, or 0), how often the time is noted (ms), the node's field,
+--       for how long a node's answers are kept after it was last here (ms), how many they are
 -- =>    nothing
-local about, topics, clock = KEYS[1], KEYS[2], KEYS[3]
+local about, topics, clock, nodes = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local age, every = tonumber(ARGV[4]), tonumber(ARGV[5])
 
 local log = redis.call('HMGET', about, 'generation', 'top', 'old', 'swept')
@@ -12,13 +13,24 @@ if log[1] ~= ARGV[1] then
     return redis.error_reply('SSEGONE the log has begun anew')
 end
 redis.call('PUBLISH', ARGV[2], ARGV[3] .. ' ' .. log[2])
+
+-- Which nodes there are.
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+redis.pcall('ZADD', nodes, string.format('%.0f', now), ARGV[6])
+local silent = string.format('%.0f', now - tonumber(ARGV[7]))
+for _, node in ipairs(redis.call('ZRANGEBYSCORE', nodes, '-inf', silent, 'LIMIT', 0, 100)) do
+    redis.call('HDEL', about, node)
+    for slot = 0, tonumber(ARGV[8]) - 1 do
+        redis.call('HDEL', about, node .. ' ' .. slot)
+    end
+    redis.call('ZREM', nodes, node)
+end
 if age == 0 then
     return
 end
 
 -- When which number was the newest one.
-local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local newest = redis.call('ZRANGE', clock, -1, -1, 'WITHSCORES')
 if newest[2] then
     -- A clock that is set back does not bring the log out of order.

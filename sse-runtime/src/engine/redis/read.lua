@@ -2,7 +2,7 @@
 --
 -- KEYS  about, topics, stream
 -- ARGV  above which number, up to which number, most records, most bytes
--- =>    0 if one of them may be gone, then up to which number that is so; else 1, then the records
+-- =>    0 if one of them may be gone, then up to which number that is so; else 1, then the entries
 local about, topics, stream = KEYS[1], KEYS[2], KEYS[3]
 local after, most, bytes = tonumber(ARGV[1]), tonumber(ARGV[3]), tonumber(ARGV[4])
 
@@ -24,7 +24,7 @@ if tonumber(last) <= after then
     return { 1 }
 end
 local first = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
-local gone = tonumber(first and string.match(first[2][2], '^%d+ (%d+) ') or last)
+local gone = tonumber(first and first[2][1] or last)
 if after < gone then
     return { 0, gone }
 end
@@ -32,9 +32,8 @@ local found, from = { 1 }, '(' .. ARGV[1]
 repeat
     local part = redis.call('XRANGE', stream, from, ARGV[2], 'COUNT', 32)
     for n = 1, #part do
-        local record = part[n][2][2]
-        found[#found + 1] = record
-        bytes, most = bytes - #record, most - 1
+        found[#found + 1] = part[n]
+        bytes, most = bytes - #part[n][2][2], most - 1
         from = '(' .. part[n][1]
         if bytes <= 0 or most == 0 then
             return found

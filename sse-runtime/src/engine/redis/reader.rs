@@ -1,10 +1,10 @@
 //! Reads of one topic, each a script, which sees the log as it is at one moment.
 
-use ::redis::{Cmd, Value};
+use ::redis::{Cmd, Value, from_redis_value};
 use bytes::Bytes;
 
 use super::error::RedisFailure;
-use super::keys::{Message, message};
+use super::keys;
 use super::link::Shared;
 use super::script::READ;
 use crate::engine::{Page, Stored};
@@ -27,9 +27,9 @@ pub(super) async fn read(shared: &Shared, topic: &str, after: u64, until: u64) -
         Ok(found) => found,
         Err(until) => return Ok(Page::Evicted { until }),
     };
-    let stored = |entry: Bytes| {
-        let Message { seq, parts, .. } = message(&entry)?;
-        let (key, trace, block) = (parts.key.to_owned(), parts.trace, entry.slice_ref(parts.block));
+    let stored = |Found { seq, value }: Found| {
+        let parts = keys::decode(&value)?;
+        let (key, trace, block) = (parts.key.to_owned(), parts.trace, value.slice_ref(parts.block));
         Some(Stored { seq, block, key, trace })
     };
     let records: Option<Vec<_>> = found.into_iter().map(stored).collect();
@@ -43,8 +43,13 @@ pub(super) fn call(shared: &Shared, stream: &str, after: u64, until: u64, most: 
     call
 }
 
+pub(super) struct Found {
+    pub(super) seq: u64,
+    pub(super) value: Bytes,
+}
+
 /// What such a call has found, if it is understood; or up to which number something is gone.
-pub(super) fn found(answer: Value) -> Option<Result<Vec<Bytes>, u64>> {
+pub(super) fn found(answer: Value) -> Option<Result<Vec<Found>, u64>> {
     let Value::Array(values) = answer else { return None };
     let mut values = values.into_iter();
     match values.next()? {
@@ -55,9 +60,12 @@ pub(super) fn found(answer: Value) -> Option<Result<Vec<Bytes>, u64>> {
         Value::Int(1) => {}
         _ => return None,
     }
-    let entry = |value| match value {
-        Value::BulkString(entry) => Some(Bytes::from(entry)),
-        _ => None,
-    };
     values.map(entry).collect::<Option<_>>().map(Ok)
+}
+
+fn entry(value: Value) -> Option<Found> {
+    let (id, fields): (String, Vec<Vec<u8>>) = from_redis_value(value).ok()?;
+    let seq = id.strip_suffix("-0")?.parse().ok()?;
+    let [_previous, value] = <[_; 2]>::try_from(fields).ok()?;
+    Some(Found { seq, value: value.into() })
 }

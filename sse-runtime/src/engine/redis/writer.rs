@@ -24,6 +24,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep_until};
 
 use super::error::{Meaning, RedisFailure, meaning};
+use super::keys::SLOTS;
 use super::link::{Link, Shared};
 use super::queue::Job;
 use super::retention::milliseconds;
@@ -34,11 +35,9 @@ const RECORDS: usize = 256;
 const BYTES: usize = 256 << 10;
 /// How many groups are under way at once.
 const UNDER_WAY: usize = 4;
+const _: () = assert!(SLOTS > UNDER_WAY as u64, "the answer of each may be asked for again");
 /// While groups are under way, another one is sent only if it is worth it.
 const WORTH: usize = 32;
-/// The answers of so many groups are remembered, and for how long: of those under way, and one more.
-const SLOTS: usize = 5;
-const REMEMBERED: Duration = Duration::from_secs(600);
 /// How long a group may be without an answer before the connection is given up.
 const SILENCE: Duration = Duration::from_secs(10);
 
@@ -328,12 +327,11 @@ fn call(shared: &Shared, link: &Link, group: &Group, before: u64) -> Cmd {
         records.push((stream, key));
     }
     let (keys, limits) = (&shared.keys, &shared.options.limits);
-    let mut call = PUBLISH.call(3 + streams.len() + once.len());
-    call.arg(&keys.about).arg(&keys.topics).arg(&keys.node).arg(&streams).arg(&once);
-    call.arg(link.generation.as_str()).arg(group.number).arg(before).arg(SLOTS);
-    call.arg(milliseconds(REMEMBERED.max(shared.options.publish_timeout.saturating_mul(2))))
-        .arg(limits.events.max(1))
-        .arg(limits.topics.max(1));
+    let mut call = PUBLISH.call(2 + streams.len() + once.len());
+    call.arg(&keys.about).arg(&keys.topics).arg(&streams).arg(&once);
+    call.arg(link.generation.as_str()).arg(group.number).arg(before);
+    call.arg(&keys.node).arg(keys.answer(group.number));
+    call.arg(limits.events.max(1)).arg(limits.topics.max(1));
     call.arg(milliseconds(limits.dedupe)).arg(streams.len());
     for (job, (stream, key)) in group.jobs.iter().zip(records) {
         call.arg(stream).arg(key).arg(job.value.as_slice());
