@@ -2,7 +2,7 @@
 //! follower of another hub, in turns with the same done by hand with the client library.
 //!
 //! ```text
-//! cargo bench -p sse-benches --features engines --bench engines               all, some seven minutes
+//! cargo bench -p sse-benches --features engines --bench engines               all, some eight minutes
 //! cargo bench -p sse-benches --features engines --bench engines -- redis      one engine, or several
 //! cargo bench -p sse-benches --features engines --bench engines -- --quick    fewer rounds
 //! ```
@@ -72,8 +72,7 @@ async fn run(engine: &'static str, size: usize, scale: Scale) -> Comparison {
         "redb" => {
             let folder = tempfile::tempdir().expect("a folder");
             let ours = Ours::new(Redb::open(folder.path().join("ours")), None).await;
-            let by_hand = [("in groups", raw::Redb::new(&folder.path().join("raw")))];
-            measure::compare(engine, size, scale, &ours, &by_hand).await
+            measure::compare(engine, size, scale, &ours, &raw::Redb::ways(folder.path())).await
         }
         "nats" => {
             let server = server::Nats::start().await;

@@ -1,5 +1,8 @@
-//! redb itself: a transaction with a wait for the disk for each group, into the two tables that an engine needs at least:
-//! the events, and where those of a topic are. And tokio's `broadcast` to the followers.
+//! redb itself: a transaction with a wait for the disk, of a task by itself or of a group, into the two tables that an engine
+//! needs at least: the events, and where those of a topic are. And tokio's `broadcast` to the followers.
+//!
+//! By hand, a task leaves its transaction to one of tokio's threads for what blocks, as an asynchronous program has to. In
+//! groups, the thread that makes them does nothing else: nobody has to be woken on the way to the disk and back.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -8,9 +11,9 @@ use std::time::Instant;
 use bytes::Bytes;
 use redb::{Database, TableDefinition};
 use tokio::sync::broadcast::{self, Receiver, Sender};
-use tokio::task::block_in_place;
+use tokio::task::{block_in_place, spawn_blocking};
 
-use crate::side::Side;
+use crate::side::{Side, tasks};
 
 const EVENTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("events");
 const INDEX: TableDefinition<'_, (&str, u64), ()> = TableDefinition::new("index");
@@ -19,12 +22,20 @@ const INDEX: TableDefinition<'_, (&str, u64), ()> = TableDefinition::new("index"
 pub(crate) struct Redb {
     database: Arc<Mutex<(Database, u64)>>,
     followers: Sender<Bytes>,
+    in_groups: bool,
 }
 
 impl Redb {
-    pub(crate) fn new(file: &Path) -> Self {
+    /// Each on a file of its own in this folder.
+    pub(crate) fn ways(folder: &Path) -> [(&'static str, Self); 2] {
+        [("by hand", false), ("in groups", true)]
+            .map(|(name, in_groups)| (name, Self::new(&folder.join(name), in_groups)))
+    }
+
+    fn new(file: &Path, in_groups: bool) -> Self {
         let database = Database::builder().set_cache_size(64 << 20).create(file).expect("a database");
-        Self { database: Arc::new(Mutex::new((database, 0))), followers: broadcast::channel(1 << 20).0 }
+        let database = Arc::new(Mutex::new((database, 0)));
+        Self { database, followers: broadcast::channel(1 << 20).0, in_groups }
     }
 
     fn group(&self, text: &Bytes, events: usize) {
@@ -53,10 +64,17 @@ impl Side for Redb {
     type Follower = Receiver<Bytes>;
 
     async fn publish(&self, text: Bytes) {
-        block_in_place(|| self.group(&text, 1));
+        if self.in_groups {
+            return block_in_place(|| self.group(&text, 1));
+        }
+        let side = self.clone();
+        spawn_blocking(move || side.group(&text, 1)).await.expect("no panic");
     }
 
     async fn publish_many(&self, text: Bytes, under_way: usize, until: Instant) -> u64 {
+        if !self.in_groups {
+            return tasks(self.clone(), text, under_way, until).await;
+        }
         // While one half of the publishers is waiting for the disk, the other one gathers.
         let group = (under_way / 2).max(1);
         let publish = || {
