@@ -346,7 +346,14 @@ async fn listen(shared: &Shared, signs: &Arc<Signs>) -> Result<(Session, Log), P
     Ok((session, log))
 }
 
+/// One plan for every look, which goes by the number: the server would plan for longer than it reads, otherwise, and go
+/// by what it finds in a table that is empty at the moment.
+const PLAN: &str =
+    "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_bitmapscan = off";
+
 async fn prepared(shared: &Shared, session: Session) -> Result<Listening, PostgresError> {
+    let limit = shared.options.read_timeout;
+    session.run(PLAN, limit).await.map_err(|trouble| trouble.error(&shared.connector))?;
     // `octet_length` of a large block reads none of it. `OFFSET 0`: what is gone is looked up once, not for each row.
     let sql = format!(
         "SELECT l.top, l.gone, e.seq, e.topic, e.key, e.trace, e.block FROM ( \
@@ -362,7 +369,7 @@ async fn prepared(shared: &Shared, session: Session) -> Result<Listening, Postgr
             ) summed WHERE before < {BYTES} \
         ) e ON true ORDER BY e.seq"
     );
-    let fetch = session.prepare(&shared.names.sql(&sql), shared.options.read_timeout).await;
+    let fetch = session.prepare(&shared.names.sql(&sql), limit).await;
     let fetch = fetch.map_err(|trouble| trouble.error(&shared.connector))?;
     Ok(Listening { session, fetch })
 }

@@ -1,12 +1,12 @@
 -- An event log of sse-runtime, format 1.
 
--- One row. Whoever appends locks it, so that the order of the numbers is the order of the commits.
+-- One row. Whoever appends writes it first, which locks it: so the order of the numbers is the order of the commits.
 CREATE TABLE {schema}.log (
   one boolean PRIMARY KEY DEFAULT true CHECK (one),
   format integer NOT NULL,
   epoch bigint NOT NULL,
   top bigint NOT NULL,        -- the number of the newest event
-  at timestamptz NOT NULL,    -- its time
+  at timestamptz NOT NULL,    -- none is of a later time
   sum bigint NOT NULL,        -- what all events weigh that ever were, in bytes
   gone bigint NOT NULL,       -- every event up to this number was evicted
   swept bigint NOT NULL,      -- and its row deleted, up to this one
@@ -48,14 +48,16 @@ CREATE TABLE {schema}.nodes (
   at timestamptz NOT NULL
 ) WITH (fillfactor = 50);
 
--- Up to which number events are gone, also by the hands of others: the oldest and the newest have to be there.
-CREATE FUNCTION {schema}.gone(p_top bigint, p_gone bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
-  SELECT CASE
+-- Up to which number events are gone, also by the hands of others: the oldest and the newest have to be there. Every read
+-- asks; as a function in SQL, it would be planned each time.
+CREATE FUNCTION {schema}.gone(p_top bigint, p_gone bigint) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN CASE
     WHEN p_gone >= p_top THEN p_gone
     WHEN NOT EXISTS (SELECT FROM {schema}.events WHERE seq = p_top) THEN p_top
     ELSE coalesce((SELECT seq - 1 FROM {schema}.events WHERE seq > p_gone ORDER BY seq LIMIT 1), p_top)
-  END
-$$;
+  END;
+END $$;
 
 -- Which log this is and where it stands. One without its row begins, with this epoch. One that has lost what a node knows
 -- of goes on far above, so that no number that any node has seen is given again.
@@ -96,37 +98,54 @@ BEGIN
   RETURN QUERY SELECT v_log.format, v_log.epoch, v_log.top;
 END $$;
 
--- Appends a group. No row if the log is not as this node knows it: `settle` it, and append again.
+-- Appends a group. The number before it, then that of each, unless they follow one another. Null if the log is not as this
+-- node knows it: `settle` it, and append again.
+--
+-- It takes for granted what is nearly always so, and takes it back otherwise: that is the fewest statements, and each costs
+-- a lone event as much as its row does. The first one locks the log's row, so the others see all that came before.
 CREATE FUNCTION {schema}.append(
   p_epoch bigint, p_known bigint, p_node bigint, p_turn bigint,
   p_hashes bigint[], p_topics bytea[], p_keys bytea[], p_traces text[], p_blocks bytea[],
   p_sums bigint[], p_weight bigint,
   p_marks bigint[], p_dedupes bytea[], p_window double precision
-) RETURNS TABLE (before bigint, numbers bigint[]) LANGUAGE plpgsql AS $$
+) RETURNS bigint[] LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-  v_log {schema}.log%ROWTYPE;
   v_node {schema}.nodes%ROWTYPE;
+  v_before bigint;
   v_at timestamptz;
+  v_sum bigint;
+  v_gone bigint;
+  v_lost boolean;
   v_count bigint := cardinality(p_hashes);
-  v_weight bigint := p_weight;
+  v_new bigint;
   v_numbers bigint[];
 BEGIN
-  SELECT * INTO v_log FROM {schema}.log WHERE epoch = p_epoch AND format = {format} FOR UPDATE;
-  IF NOT FOUND OR v_log.top < p_known
-    OR v_log.gone < v_log.top AND NOT EXISTS (SELECT FROM {schema}.events WHERE seq = v_log.top)
-  THEN
-    RETURN;
+  UPDATE {schema}.log SET top = top + v_count, at = greatest(at, clock_timestamp()), sum = sum + p_weight
+    WHERE epoch = p_epoch AND format = {format} AND top >= p_known
+    RETURNING top - v_count, at, sum - p_weight, gone INTO v_before, v_at, v_sum, v_gone;
+  IF NOT FOUND THEN
+    RETURN NULL;
   END IF;
-  SELECT * INTO v_node FROM {schema}.nodes WHERE node = p_node;
-  IF v_node.turn >= p_turn THEN
-    RETURN QUERY SELECT v_node.before, v_node.numbers;
-    RETURN;
+  UPDATE {schema}.nodes SET turn = p_turn, before = v_before, numbers = NULL, at = v_at
+    WHERE node = p_node AND turn < p_turn
+      AND (v_gone >= v_before OR EXISTS (SELECT FROM {schema}.events WHERE seq = v_before));
+  IF NOT FOUND THEN
+    v_lost := v_gone < v_before AND NOT EXISTS (SELECT FROM {schema}.events WHERE seq = v_before);
+    SELECT * INTO v_node FROM {schema}.nodes WHERE node = p_node;
+    IF v_lost OR v_node.turn >= p_turn THEN
+      UPDATE {schema}.log SET top = v_before, sum = v_sum;
+      RETURN CASE WHEN NOT v_lost THEN v_node.before || v_node.numbers END;
+    END IF;
+    INSERT INTO {schema}.nodes VALUES (p_node, p_turn, v_before, NULL, v_at);
   END IF;
-  v_at := greatest(v_log.at, clock_timestamp());
-  IF p_marks IS NULL THEN
+  IF p_marks IS NULL AND v_count = 1 THEN
+    INSERT INTO {schema}.events (seq, at, sum, hash, topic, key, trace, block) VALUES (
+      v_before + 1, v_at, v_sum + p_sums[1], p_hashes[1], p_topics[1], p_keys[1], p_traces[1], p_blocks[1]
+    );
+  ELSIF p_marks IS NULL THEN
     INSERT INTO {schema}.events (seq, at, sum, hash, topic, key, trace, block)
-      SELECT v_log.top + ord, v_at, v_log.sum + given.sum, hash, topic, key, trace, block
+      SELECT v_before + ord, v_at, v_sum + given.sum, hash, topic, key, trace, block
       FROM unnest(p_sums, p_hashes, p_topics, p_keys, p_traces, p_blocks)
         WITH ORDINALITY AS given (sum, hash, topic, key, trace, block, ord);
   ELSE
@@ -143,34 +162,31 @@ BEGIN
         ORDER BY known.seq DESC LIMIT 1
       ) found ON true
     ), numbered AS MATERIALIZED (
-      SELECT *, v_log.top + count(*) FILTER (WHERE is_new) OVER (ORDER BY ord) AS seq FROM looked_up
+      SELECT *, v_before + count(*) FILTER (WHERE is_new) OVER (ORDER BY ord) AS seq FROM looked_up
     ), appended AS (
       INSERT INTO {schema}.events (seq, at, sum, hash, topic, key, trace, block)
-        SELECT seq, v_at, v_log.sum + numbered.sum, hash, topic, key, trace, block FROM numbered WHERE is_new
+        SELECT seq, v_at, v_sum + numbered.sum, hash, topic, key, trace, block FROM numbered WHERE is_new
     ), noted AS (
       INSERT INTO {schema}.known (hash, topic, key, seq, at)
         SELECT mark, topic, dedupe, seq, v_at FROM numbered WHERE is_new AND dedupe IS NOT NULL
     )
     SELECT array_agg(coalesce(numbered.known, original.seq) ORDER BY numbered.ord),
         count(*) FILTER (WHERE numbered.is_new)
-      INTO v_numbers, v_count
+      INTO v_numbers, v_new
       FROM numbered JOIN numbered original ON original.ord = numbered.first;
-    IF v_count = cardinality(p_hashes) THEN
+    IF v_new = v_count THEN
       v_numbers := NULL;
+    ELSE
+      v_count := v_new;
+      UPDATE {schema}.log
+        SET top = v_before + v_count, sum = CASE WHEN v_count > 0 THEN v_sum + p_weight ELSE v_sum END;
+      UPDATE {schema}.nodes SET numbers = v_numbers WHERE node = p_node;
     END IF;
-    IF v_count = 0 THEN
-      v_weight := 0;
-    END IF;
-  END IF;
-  UPDATE {schema}.nodes SET turn = p_turn, before = v_log.top, numbers = v_numbers, at = v_at WHERE node = p_node;
-  IF NOT FOUND THEN
-    INSERT INTO {schema}.nodes VALUES (p_node, p_turn, v_log.top, v_numbers, v_at);
   END IF;
   IF v_count > 0 THEN
-    UPDATE {schema}.log SET top = v_log.top + v_count, at = v_at, sum = v_log.sum + v_weight;
-    PERFORM pg_notify({channel}, p_node || ' ' || v_log.top + v_count);
+    PERFORM pg_notify({channel}, p_node || ' ' || v_before + v_count);
   END IF;
-  RETURN QUERY SELECT v_log.top, v_numbers;
+  RETURN v_before || v_numbers;
 END $$;
 
 -- Deletes what is too much, `p_most` rows at most, and whether there is more of it. One node at a time.

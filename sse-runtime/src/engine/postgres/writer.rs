@@ -194,8 +194,7 @@ impl Writing {
     async fn connect(shared: &Shared) -> Result<Self, PostgresError> {
         let session = shared.connector.connect(|_| {}).await?;
         shared.settle(&session).await?;
-        let sql = "SELECT before, numbers FROM {schema}.append\
-            ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+        let sql = "SELECT {schema}.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
         let append = session.prepare(&shared.names.sql(sql), shared.options.publish_timeout).await;
         let append = append.map_err(|trouble| trouble.error(&shared.connector))?;
         Ok(Self { session, append })
@@ -243,10 +242,13 @@ impl Writing {
                 shared.options.publish_timeout,
             )
             .await?;
-        Ok(rows.first().map(placed))
+        Ok(rows.first().and_then(placed))
     }
 }
 
-fn placed(row: &Row) -> Placed {
-    Placed { before: u64::try_from(row.get::<_, i64>(0)).unwrap_or_default(), numbers: row.get(1) }
+fn placed(row: &Row) -> Option<Placed> {
+    let mut said: Vec<i64> = row.get::<_, Option<_>>(0)?;
+    let numbers = said.split_off(1.min(said.len()));
+    let before = u64::try_from(*said.first()?).unwrap_or_default();
+    Some(Placed { before, numbers: (!numbers.is_empty()).then_some(numbers) })
 }
