@@ -76,6 +76,7 @@ impl Broker {
             reading: AtomicUsize::new(0),
             most_reading: AtomicUsize::new(0),
             failing: Mutex::default(),
+            failing_reads: AtomicUsize::new(0),
             calls: Mutex::default(),
             feed: Mutex::default(),
             dice: AtomicU64::new(1),
@@ -170,6 +171,8 @@ struct NodeState {
     reading: AtomicUsize,
     most_reading: AtomicUsize,
     failing: Mutex<HashMap<Call, usize>>,
+    /// Each read of this number fails, if it is not 0.
+    failing_reads: AtomicUsize,
     calls: Mutex<HashMap<Call, usize>>,
     feed: Mutex<Option<Feed>>,
     dice: AtomicU64,
@@ -213,6 +216,11 @@ impl Node {
     /// Makes the next calls fail.
     pub(crate) fn fail(&self, call: Call, times: usize) {
         lock(&self.0.failing).insert(call, times);
+    }
+
+    /// Makes one of so many reads fail; none, if it is 0.
+    pub(crate) fn fail_one_read_of(&self, reads: usize) {
+        self.0.failing_reads.store(reads, Ordering::Relaxed);
     }
 
     /// No read is answered any more, until it is `true` again.
@@ -265,7 +273,16 @@ impl NodeState {
     }
 
     fn call(&self, call: Call) -> Result<(), EngineError> {
-        *lock(&self.calls).entry(call).or_default() += 1;
+        let calls = {
+            let mut calls = lock(&self.calls);
+            let calls = calls.entry(call).or_default();
+            *calls += 1;
+            *calls
+        };
+        let one_of = self.failing_reads.load(Ordering::Relaxed);
+        if call == Call::Read && one_of > 0 && calls % one_of == 0 {
+            return Err(EngineError::new("one of so many reads was made to fail"));
+        }
         match lock(&self.failing).get_mut(&call) {
             Some(left) if *left > 0 => {
                 *left -= 1;

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use futures_util::future::join_all;
 use sse_runtime::testing::TestStream;
-use sse_runtime::{Hub, HubBuilder};
+use sse_runtime::{Hub, HubBuilder, Topic};
 use tokio::time::sleep;
 
 use crate::broker::{Broker, Call, Node};
@@ -214,6 +215,82 @@ async fn what_is_gone_is_said_before_the_first_event_however_long_the_history() 
     broker.forget(broker.top() - 2);
     reset(&mut events, "evicted").await;
     events.silent_for(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_counted_of_a_history_is_not_counted_again_when_a_read_has_failed() {
+    let node = Broker::keeping(1000).node();
+    let hub = hub_with(&node, |hub| hub).await;
+    let ids = publish(&hub, &["a"], 0..200).await;
+    // Its ring has none of them. Seven a page: 199 are 29 pages.
+    let mut witness = client(&hub).get("/a").stream().await;
+    opened(&mut witness, false).await;
+    node.fail_one_read_of(5);
+    for _ in 0..7 {
+        let refused = client(&hub).get("/a").last_event_id(ids[0].as_str()).response().await;
+        assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    }
+    // The last one, the first again to see that it is still there, and the rest when it is sent.
+    let mut events = resume(&hub, "/a", ids[0].as_str()).await;
+    opened(&mut events, true).await;
+    node.fail_one_read_of(0);
+    expect(&mut events, 1..200).await;
+    assert_eq!(node.calls(Call::Read), 7 * 5 + 2 + 28);
+
+    // Nor for others, who need less.
+    let before = node.calls(Call::Read);
+    let mut events = resume(&hub, "/a", ids[10].as_str()).await;
+    opened(&mut events, true).await;
+    expect(&mut events, 11..200).await;
+    assert_eq!(node.calls(Call::Read) - before, 27);
+
+    // What was counted may be gone.
+    node.broker().forget(node.broker().top() - 20);
+    let mut events = resume(&hub, "/a", ids[10].as_str()).await;
+    reset(&mut events, "evicted").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_counted_for_others_makes_nobody_begin_anew_who_needs_less() {
+    const MOST: usize = 1000;
+    let node = Broker::keeping(1000).node();
+    let hub = hub_with(&node, |hub| hub.replay_bytes(MOST)).await;
+    let ids = publish(&hub, &["a"], 0..100).await;
+    let mut witness = client(&hub).get("/a").stream().await;
+    opened(&mut witness, false).await;
+    let size = |seen: usize| -> usize {
+        (seen + 1..100).map(|n| format!("id: {}\ndata: {n}\n\n", ids[n]).len()).sum()
+    };
+    let first = (0..100).find(|seen| size(*seen) <= MOST).expect("there is one");
+    for (seen, enough) in [(first - 5, false), (first, true), (first + 1, true)] {
+        let mut events = resume(&hub, "/a", ids[seen].as_str()).await;
+        if enough {
+            opened(&mut events, true).await;
+            expect(&mut events, seen + 1..100).await;
+        } else {
+            reset(&mut events, "too_far").await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_read_of_a_topic_that_has_little_is_not_read_again_with_each_page_of_another() {
+    let node = Broker::keeping(1000).node();
+    let hub = hub_with(&node, |hub| hub).await;
+    let large = "x".repeat(3000);
+    let begun = publish(&hub, &["a"], 0..1).await;
+    for number in 0..154 {
+        let topic: Topic = hub.topic(if number % 11 == 10 { "b" } else { "a" });
+        topic.publish(large.as_str()).await.expect("published");
+    }
+    let mut events = resume(&hub, "/a,b", begun[0].as_str()).await;
+    opened(&mut events, true).await;
+    for _ in 0..154 {
+        events.expect("message", &large).await;
+    }
+    // Of the one, twenty pages and what is behind them to count them, and all but the first again to send them; of the other,
+    // two and one.
+    assert_eq!(node.calls(Call::Read), 21 + 20 + 2 + 1);
 }
 
 /// Waits until something is seen to be so.

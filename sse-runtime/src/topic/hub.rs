@@ -24,6 +24,7 @@ use super::ring::Ring;
 use super::settings::{HubBuilder, Settings};
 use super::state::TopicState;
 use super::stats::{Counters, HubStats};
+use super::surveys::Surveys;
 use crate::engine::{
     self, Delivered, Engine, EngineError, Feed, Health, Log, Memory, Page, Receiver, Record, UrlError,
 };
@@ -73,6 +74,7 @@ pub(super) struct HubState {
     pub(super) settings: Settings,
     pub(super) context: Option<TraceContext>,
     pub(super) retention: Retention,
+    pub(super) surveys: Surveys,
     pub(super) counters: Counters,
     health: Mutex<Health>,
 }
@@ -181,6 +183,7 @@ impl HubState {
             settings,
             context,
             retention: Retention::new(settings),
+            surveys: Surveys::default(),
             counters: Counters::default(),
             health: Mutex::new(Health::Up),
         })

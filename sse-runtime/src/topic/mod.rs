@@ -14,7 +14,7 @@
 //! | `handle`, `publishing`, `beginning`, `snapshot` | what a program does with a topic |
 //! | `position`, `place`, `resume` | ids: written, read, judged |
 //! | `delivery` | says in the log which traced events have come to a client |
-//! | `reads` | what only the engine has: a few at a time |
+//! | `reads`, `surveys` | what only the engine has: a few at a time; how much of it there is |
 //! | `log`, `records` | a topic as the log of a run |
 //! | `follow`, `follower`, `tap`, `words` | what a stream does with topics, and what it tells its client |
 //!
@@ -41,6 +41,7 @@ mod settings;
 mod snapshot;
 mod state;
 mod stats;
+mod surveys;
 mod tap;
 mod words;
 

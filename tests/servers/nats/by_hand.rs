@@ -1,6 +1,9 @@
 //! What people do to a server of theirs with its own tools.
 
-use async_nats::{Client, ConnectOptions};
+use std::time::Duration;
+
+use async_nats::{Client, ConnectOptions, Subscriber};
+use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 
 use crate::server::{PASSWORD, Server as _, USER};
@@ -37,5 +40,32 @@ impl ByHand {
     /// Makes a stream forget what is up to a sequence.
     pub(crate) async fn purge(&self, stream: &str, until: u64) {
         self.ask(&format!("STREAM.PURGE.{stream}"), json!({ "seq": until + 1 })).await;
+    }
+
+    /// The server's version.
+    pub(crate) fn version(&self) -> String {
+        self.0.server_info().version
+    }
+
+    /// What is said on a subject from now on, whoever says it.
+    pub(crate) async fn listen(&self, subject: &'static str) -> Heard {
+        let heard = self.0.subscribe(subject).await.expect("it may");
+        self.0.flush().await.expect("it runs");
+        Heard(heard)
+    }
+}
+
+/// What is said on a subject.
+pub(crate) struct Heard(Subscriber);
+
+impl Heard {
+    /// What has been said until it was quiet for a moment.
+    pub(crate) async fn until_quiet(&mut self) -> Vec<String> {
+        let mut texts = Vec::new();
+        while let Ok(said) = tokio::time::timeout(Duration::from_millis(300), self.0.next()).await {
+            let said = said.expect("it runs");
+            texts.push(String::from_utf8(said.payload.to_vec()).expect("text"));
+        }
+        texts
     }
 }

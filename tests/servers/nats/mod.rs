@@ -2,6 +2,7 @@
 
 mod by_hand;
 mod contract;
+mod history;
 mod limits;
 mod lost;
 mod quiet;

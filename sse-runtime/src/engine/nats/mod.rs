@@ -102,7 +102,10 @@ const OPEN: Duration = Duration::from_secs(10);
 /// follows there: two logs that have nothing to do with each other are better two [streams](Self::stream). One that only
 /// publishes receives none.
 ///
-/// To read history makes a consumer on the server for each page of up to 2048 events.
+/// To read history makes a consumer on the server for each page of up to 2048 events. Servers before 2.10 count what is left
+/// at each record of one subject, so from them the events of all topics are read, up to 8192 for a page, and those of others
+/// are passed over here: there, topics that are read far back are better not in one stream with a hundred times as many events
+/// of others.
 ///
 /// # Once
 ///

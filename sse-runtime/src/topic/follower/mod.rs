@@ -282,8 +282,6 @@ impl Drop for Follower<'_> {
             let next = self.topics.iter().map(next).collect();
             let epoch = hub.0.position(0).epoch;
             self.stream.set_followed(Arc::new(Left { epoch, seq: self.seen, next }));
-        } else if let Some(surveyed) = self.surveyed().filter(|_| !self.live) {
-            self.stream.set_followed(Arc::new(surveyed));
         }
         self.stream.end_following();
     }

@@ -43,7 +43,7 @@ impl Follower<'_> {
     /// The same, with what the engine still has; if it has not either, the client is behind.
     pub(super) async fn round_with_engine(&mut self, hub: &HubState, until: u64) -> Result<(), SendError> {
         let mut covered = until;
-        let mut events: Vec<(usize, Single)> = Vec::new();
+        let mut pages: Vec<(usize, Singles)> = Vec::new();
         for index in 0..self.topics.len() {
             let Some(branch) = self.topics.get(index).filter(|branch| branch.lacks(until)) else { continue };
             let singles = match branch.kept() {
@@ -56,7 +56,14 @@ impl Follower<'_> {
                 return self.show_anew(hub, index, pick).await;
             };
             covered = covered.min(singles.covered);
-            events.extend(singles.events.into_iter().map(|event| (index, event)));
+            pages.push((index, singles));
+        }
+        let mut events = Vec::new();
+        for (index, page) in pages {
+            if let Some(branch) = self.topics.get_mut(index) {
+                branch.keep_beyond(covered, &page);
+            }
+            events.extend(page.events.into_iter().map(|event| (index, event)));
         }
         self.send(hub, events, covered, until);
         for branch in &mut self.topics {

@@ -1,9 +1,11 @@
 //! Whether a client can be given all that it missed, and may: judged before the first event is sent.
 //!
 //! What the rings hold is counted in a moment. What only the engine has is read for it, page by page; the first of what is
-//! read is kept, so that it need not be read twice.
+//! read is kept, so that it need not be read twice. What was counted the hub remembers, see [`surveys`](crate::topic::surveys):
+//! a client comes back when a read has failed, and a handler may stop and follow again, more often than a long history can
+//! be read. Who goes on with such a count has still to see that what comes first is there.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
@@ -14,40 +16,56 @@ use crate::error::SendError;
 use crate::topic::hub::HubState;
 use crate::topic::resume::ResetReason;
 use crate::topic::ring::{Single, Singles};
-use crate::topic::state::TopicState;
+use crate::topic::surveys::Counted;
 
 /// What was read of one topic.
 pub(super) struct Survey {
-    /// Everything from here..
+    /// From where the client needs it.
     after: u64,
-    /// ..up to here is counted.
-    until: u64,
-    bytes: usize,
+    /// So much is counted. It may begin further back: then it is more than the client needs.
+    counted: Counted,
     kept: Vec<Single>,
     kept_until: u64,
 }
 
-/// How far a follower got that was dropped meanwhile, for the next one of the same stream: a handler may stop and follow
-/// again more often than a long history can be read.
-pub(super) struct Surveyed {
-    after: u64,
-    topics: Vec<(Weak<TopicState>, u64, usize)>,
-}
-
 impl Survey {
-    fn new(after: u64, known: Option<(u64, usize)>) -> Box<Self> {
-        let (until, bytes) = known.unwrap_or((after, 0));
-        Box::new(Self { after, until, bytes, kept: Vec::new(), kept_until: after })
+    fn new(after: u64, known: Option<Counted>) -> Box<Self> {
+        let counted = known.unwrap_or(Counted { after, until: after, bytes: 0 });
+        Box::new(Self { after, counted, kept: Vec::new(), kept_until: after })
     }
 
-    fn count(&mut self, page: Singles, room: usize) {
+    /// A page that was read when it was its turn to be sent: it may reach further than those of other topics.
+    fn of_page(after: u64, page: &Singles) -> Box<Self> {
+        let (kept, kept_until) = (page.events.clone(), page.covered);
+        let counted = Counted { after, until: after, bytes: 0 };
+        Box::new(Self { after, counted, kept, kept_until })
+    }
+
+    /// Whether what is counted is no more than the client needs.
+    fn is_exact(&self) -> bool {
+        self.counted.after == self.after
+    }
+
+    /// From where is to be read next: first the rest is counted, and then the beginning looked at.
+    fn next(&self, until: u64) -> Option<u64> {
+        if self.counted.until < until {
+            return Some(self.counted.until);
+        }
+        (self.kept_until == self.after && self.after < until).then_some(self.after)
+    }
+
+    /// Takes a page of what follows a number.
+    fn count(&mut self, from: u64, page: Singles, room: usize) {
         let size = |events: &[Single]| events.iter().map(|event| event.bytes.len()).sum::<usize>();
-        self.bytes = self.bytes.saturating_add(size(&page.events));
-        if self.kept_until == self.until && size(&self.kept) < room {
+        let bytes = size(&page.events);
+        if self.kept_until == from && (self.kept.is_empty() || size(&self.kept) < room) {
             self.kept.extend(page.events);
             self.kept_until = page.covered;
         }
-        self.until = page.covered;
+        if self.counted.until == from {
+            self.counted.bytes = self.counted.bytes.saturating_add(bytes);
+            self.counted.until = page.covered;
+        }
     }
 
     /// What was kept of what follows this number.
@@ -65,6 +83,13 @@ impl Branch {
         self.survey.as_ref()?.kept(self.seen)
     }
 
+    /// Keeps what was read, as far as it goes beyond this number.
+    pub(super) fn keep_beyond(&mut self, covered: u64, page: &Singles) {
+        if page.covered > covered {
+            self.survey = Some(Survey::of_page(self.seen, page));
+        }
+    }
+
     /// Lets go of what was kept, once it has been sent.
     pub(super) fn forget_sent(&mut self) {
         if self.survey.as_ref().is_some_and(|survey| survey.kept_until <= self.seen) {
@@ -76,13 +101,21 @@ impl Branch {
 impl Follower<'_> {
     /// Where a stream begins whose client has seen everything up to the number `after`.
     pub(super) async fn survey(&mut self, hub: &HubState, after: u64) -> Result<Start, SendError> {
-        let known = self.stream.followed().and_then(|known| known.downcast::<Surveyed>().ok());
-        let known = known.filter(|known| known.after == after);
+        let start = self.survey_all(hub, after, true).await?;
+        if !matches!(start, Start::Reset(ResetReason::TooFar)) || !self.forget_more_than_needed() {
+            return Ok(start);
+        }
+        self.survey_all(hub, after, false).await
+    }
+
+    /// The same. What is known of clients that are further back may be `enough`: it counts more than this one needs.
+    async fn survey_all(&mut self, hub: &HubState, after: u64, enough: bool) -> Result<Start, SendError> {
         let mut total: usize = 0;
         for index in 0..self.topics.len() {
             let Some(branch) = self.topics.get(index) else { break };
             let topic = Arc::clone(&branch.followed.topic);
-            let known = known.as_ref().and_then(|known| known.of(&topic));
+            let known = hub.surveys.known(&topic.name, after);
+            let known = known.filter(|known| enough || known.after == after);
             hub.retention.change(&topic, |ring| ring.evict_aged(Instant::now()));
             match self.survey_topic(hub, index, after, known).await? {
                 Ok(bytes) => total = total.saturating_add(bytes),
@@ -93,6 +126,15 @@ impl Follower<'_> {
             }
         }
         Ok(Start::After(after))
+    }
+
+    /// Lets go of what counts more than the client needs. Whether there was any.
+    fn forget_more_than_needed(&mut self) -> bool {
+        let mut any = false;
+        for branch in &mut self.topics {
+            any |= branch.survey.take_if(|survey| !survey.is_exact()).is_some();
+        }
+        any
     }
 
     /// How much a client may be sent again. What has a beginning is limited where it is written.
@@ -107,14 +149,12 @@ impl Follower<'_> {
         hub: &HubState,
         index: usize,
         after: u64,
-        known: Option<(u64, usize)>,
+        known: Option<Counted>,
     ) -> Result<Result<usize, ResetReason>, SendError> {
         let (most, room) = (self.most(hub), self.share());
         loop {
             let Some(branch) = self.topics.get_mut(index) else { return Ok(Ok(0)) };
             let topic = &branch.followed.topic;
-            let (from, bytes) =
-                branch.survey.as_ref().map_or((after, 0), |survey| (survey.until, survey.bytes));
             let until = {
                 let ring = topic.ring();
                 if let Some(next) = ring.locate(after) {
@@ -122,31 +162,30 @@ impl Follower<'_> {
                     return Ok(Ok(ring.bytes_after(after)));
                 }
                 // What is above it is in the ring.
-                let until = ring.floor().min(hub.arrived());
-                if from >= until {
-                    let bytes = bytes.saturating_add(ring.bytes_after(from));
-                    if bytes > most {
-                        topic.set_too_far(after);
-                    }
-                    return Ok(Ok(bytes));
-                }
-                until
+                ring.floor().min(hub.arrived())
             };
-            if bytes > most {
+            let known = known.filter(|_| most < usize::MAX);
+            let survey = branch.survey.get_or_insert_with(|| Survey::new(after, known));
+            let from = survey.next(until);
+            let bytes = match from {
+                Some(_) => survey.counted.bytes,
+                None => survey.counted.bytes.saturating_add(topic.ring().bytes_after(survey.counted.until)),
+            };
+            if bytes > most && survey.is_exact() {
                 topic.set_too_far(after);
             }
-            if topic.is_too_far(after) {
+            let Some(from) = from else { return Ok(Ok(bytes)) };
+            if bytes > most || topic.is_too_far(after) {
                 return Ok(Err(ResetReason::TooFar));
             }
-            let survey = branch.survey.get_or_insert_with(|| Survey::new(after, known));
-            let from = survey.until;
             let read = hub.read(topic, from, until).await;
             match read.map_err(|error| branch.failed(error))? {
                 Page::Evicted { .. } => return Ok(Err(ResetReason::Evicted)),
                 Page::Records(records) => {
                     let page = Self::singles(hub, &topic.name, records, until);
                     if let Some(survey) = &mut branch.survey {
-                        survey.count(page, room);
+                        survey.count(from, page, room);
+                        hub.surveys.note(&topic.name, survey.counted);
                     }
                 }
             }
@@ -155,22 +194,5 @@ impl Follower<'_> {
                 return Ok(Ok(0));
             }
         }
-    }
-
-    /// What the next follower of the stream may use, if this one has not come to an end with it.
-    pub(super) fn surveyed(&self) -> Option<Surveyed> {
-        let known = |branch: &Branch| {
-            let survey = branch.survey.as_ref()?;
-            Some((Arc::downgrade(&branch.followed.topic), survey.until, survey.bytes))
-        };
-        let after = self.topics.iter().find_map(|branch| branch.survey.as_ref())?.after;
-        Some(Surveyed { after, topics: self.topics.iter().filter_map(known).collect() })
-    }
-}
-
-impl Surveyed {
-    fn of(&self, topic: &Arc<TopicState>) -> Option<(u64, usize)> {
-        let known = self.topics.iter().find(|(known, ..)| known.as_ptr() == Arc::as_ptr(topic));
-        known.map(|&(_, until, bytes)| (until, bytes))
     }
 }
