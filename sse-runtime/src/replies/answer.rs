@@ -33,6 +33,11 @@ impl Answer {
         Self::text(StatusCode::TOO_MANY_REQUESTS, "too many replies wait; try again")
     }
 
+    /// Whether it may be another one soon, for the same reply.
+    pub(super) fn is_for_now(&self) -> bool {
+        matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
+    }
+
     pub(super) fn unavailable() -> Self {
         Self::text(StatusCode::SERVICE_UNAVAILABLE, "the stream's server does not answer; try again")
     }
@@ -40,11 +45,12 @@ impl Answer {
 
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
+        let is_for_now = self.is_for_now();
         let mut response = (self.status, self.body).into_response();
         let kind = if self.is_json { "application/json" } else { "text/plain; charset=utf-8" };
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-        if matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        if is_for_now {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response

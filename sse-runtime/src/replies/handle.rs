@@ -61,7 +61,7 @@ use super::route::Slot;
 /// | 503, with `Retry-After` | the stream is at another node, and that says nothing within 4 s, or the log cannot be reached |
 ///
 /// With the header `Idempotency-Key`, a reply that is posted again is not given to the handler again, and answered as the
-/// first one. The last 256 keys of a stream are known.
+/// first one; unless that was told to try again, with 429 or 503. The last 256 keys of a stream are known.
 ///
 /// Write the type as `Replies<..>` where the argument is: by that the attribute knows it.
 pub struct Replies<T> {
@@ -135,7 +135,7 @@ impl<T> Reply<T> {
         }
     }
 
-    /// Answers with another status, and a text.
+    /// Answers with another status, and a text. With 429 and 503, the client is told to try again in a second.
     pub fn refuse(mut self, status: StatusCode, text: impl Into<String>) {
         if let Some(to) = self.answer.take() {
             say(&to, Answer::text(status, text));

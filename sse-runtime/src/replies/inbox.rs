@@ -61,7 +61,10 @@ impl Inbox {
         // Held until it is in the inbox: of two that are the same, the second finds the first.
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(answering) = key.and_then(|key| known.answers.get(key)) {
-            return Ok(answering.clone());
+            // Who was told to try again does, and the handler may have made up its mind.
+            if !answering.borrow().as_ref().is_some_and(Answer::is_for_now) {
+                return Ok(answering.clone());
+            }
         }
         let (answer, answering) = watch::channel(None);
         self.sender.try_send(Posted { value, answer }).map_err(|error| match error {
@@ -69,8 +72,9 @@ impl Inbox {
             mpsc::error::TrySendError::Closed(_) => Answer::unknown(),
         })?;
         if let Some(key) = key {
-            known.answers.insert(key.into(), answering.clone());
-            known.by_age.push_back(key.into());
+            if known.answers.insert(key.into(), answering.clone()).is_none() {
+                known.by_age.push_back(key.into());
+            }
             if known.by_age.len() > KEYS {
                 if let Some(oldest) = known.by_age.pop_front() {
                     known.answers.remove(&oldest);

@@ -7,7 +7,6 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::task::Waker;
 use std::time::SystemTime;
 
 use tokio::sync::Notify;
@@ -337,6 +336,13 @@ impl Default for Hub {
     }
 }
 
+/// A waker is foreign code. The others are to be woken all the same.
+fn guarded(wake: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(wake)).is_err() {
+        tracing::error!("a waker panicked when events were lost");
+    }
+}
+
 impl Receiver for HubState {
     fn deliver(&self, topic: &str, seq: u64, record: Record<'_>) -> Delivered {
         let now = Instant::now();
@@ -384,12 +390,12 @@ impl Receiver for HubState {
         let woken: Vec<_> = all.iter().map(|topic| self.raise_floor(topic, top)).collect();
         // After the floors: who reads this number finds that something is missing, and does not take it for silence.
         self.note_arrived(top);
-        drop(woken);
+        woken.into_iter().for_each(|woken| guarded(|| drop(woken)));
         // Whoever came to wait between its floor and that number has seen that there is something, but not yet that it has
         // arrived, and nobody else would tell.
         for topic in self.all() {
             let waiting = topic.ring().waiting();
-            waiting.into_iter().for_each(Waker::wake);
+            waiting.into_iter().for_each(|waker| guarded(|| waker.wake()));
         }
     }
 

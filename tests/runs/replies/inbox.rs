@@ -63,6 +63,36 @@ async fn the_same_reply_again_is_not_another() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reply_that_was_told_to_try_again_is_heard_again() {
+    let client = client(None);
+    let mut events = client.get("/guess/a").stream().await;
+    let token = token(&mut events).await;
+    events.expect("message", "a").await;
+    let post = || {
+        let request = reply(&client, "/guess/a", &token).header("idempotency-key", "k");
+        request.json(&serde_json::json!({ "number": 13 }))
+    };
+    let refused = post().response().await;
+    assert_eq!(
+        (shown(&refused), &refused.headers["retry-after"]),
+        ((429, "in a moment"), &"1".parse().unwrap())
+    );
+    for _ in 0..2 {
+        assert_eq!(shown(&post().response().await), (200, r#"{"more":true}"#));
+    }
+    assert_eq!(
+        shown(
+            &reply(&client, "/guess/a", &token).json(&serde_json::json!({ "number": 42 })).response().await
+        )
+        .0,
+        200
+    );
+    for number in [13, 13, 42] {
+        events.expect("message", &number.to_string()).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn replies_wait_in_order_and_no_more_than_so_many() {
     let client = client(None);
     let mut events = client.get("/slow").stream().await;

@@ -21,6 +21,7 @@ struct Guess {
 #[sse_route("/guess/{room}", end = "end", max_reply = "1KiB", inbox = 4)]
 async fn guess(sse: Sse, room: String, mut replies: Replies<Guess>) -> Result<()> {
     sse.send(room).await?;
+    let mut is_ready = false;
     while let Some(guess) = replies.next().await {
         sse.send(guess.number.to_string()).await?;
         match guess.number {
@@ -29,6 +30,9 @@ async fn guess(sse: Sse, room: String, mut replies: Replies<Guess>) -> Result<()
                 break;
             }
             0 => {}
+            13 if !std::mem::replace(&mut is_ready, true) => {
+                guess.refuse(StatusCode::TOO_MANY_REQUESTS, "in a moment");
+            }
             n if n < 0 => guess.refuse(StatusCode::FORBIDDEN, "positive numbers only"),
             n => guess.respond(serde_json::json!({ "more": n < 42 }))?,
         }

@@ -1,7 +1,7 @@
 //! What is told when it cannot work, and when it can again.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use sse_runtime::Hub;
 use sse_runtime::engine::{Engine as _, Record, Redis, RedisFailure};
@@ -143,6 +143,43 @@ async fn an_event_that_is_not_taken_is_a_typed_error_and_harms_no_other() {
     node.until_record(next).await;
     assert_eq!(node.numbers().len(), 4);
     assert!(!node.said().contains(&Said::Down), "{:?}", node.said());
+}
+
+/// A server that wants replicas, and has none, runs scripts and refuses what they write.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_refuses_what_is_written_is_heard_all_the_same() {
+    let server = server::Redis::start().await;
+    let node = Node::start(Redis::connect(server.url())).await;
+    let mut raw = raw(&server).await;
+    // Another node is to be forgotten soon, which cannot be written either.
+    let soon = SystemTime::now() + Duration::from_millis(500);
+    let soon = soon.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_millis();
+    let mut gone = redis::cmd("ZADD");
+    gone.arg("{sse}:nodes").arg(soon.to_string()).arg("node gone").exec_async(&mut raw).await.expect("added");
+    redis::cmd("CONFIG")
+        .arg("SET")
+        .arg("min-replicas-to-write")
+        .arg(1)
+        .exec_async(&mut raw)
+        .await
+        .expect("set");
+    let begun = Instant::now();
+    let mut topics = 0;
+    while begun.elapsed() < Duration::from_secs(1) {
+        // Each asks the server for a mark.
+        node.open(&topics.to_string()).await;
+        topics += 1;
+    }
+    assert!(!node.said().contains(&Said::Down), "{:?} after {topics} topics", node.said());
+    redis::cmd("CONFIG")
+        .arg("SET")
+        .arg("min-replicas-to-write")
+        .arg(0)
+        .exec_async(&mut raw)
+        .await
+        .expect("set");
+    let next = node.publish("0", "y").await;
+    node.until_record(next).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

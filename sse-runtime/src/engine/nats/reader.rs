@@ -37,7 +37,7 @@ const RECORDS: u64 = 2048;
 const BYTES: u64 = 1 << 20;
 /// A page of so many is sent on its way, before more is asked for.
 const ENOUGH: usize = 1024;
-/// In so many of the stream that were looked at, a topic is found faster by its subject, if there were fewer of it.
+/// A topic with fewer records than this in a whole page of the stream is found faster by its subject.
 const SPARSE: usize = 16;
 /// How long the next record of a page is waited for.
 const NEXT: Duration = Duration::from_secs(3);
@@ -130,6 +130,8 @@ struct Part {
     records: Vec<Stored>,
     /// Up to this sequence, all were looked at.
     passed: u64,
+    /// How many these were, of all topics.
+    looked_at: u64,
     /// There is nothing behind them.
     is_last: bool,
 }
@@ -149,10 +151,12 @@ async fn page(
     let way = Way::of(session);
     loop {
         let mut part = part_of(session, wanted, passed, way).await?;
-        if way == Way::Whole && !part.is_last && part.records.len() < SPARSE {
-            let more = part_of(session, wanted, part.passed, Way::Few).await?;
-            part.records.extend(more.records);
-            (part.passed, part.is_last) = (more.passed, more.is_last);
+        if way == Way::Whole && !part.is_last && part.looked_at >= RECORDS && part.records.len() < SPARSE {
+            // That is only faster. If it is too much for the server, the page is what there is.
+            if let Ok(more) = part_of(session, wanted, part.passed, Way::Few).await {
+                part.records.extend(more.records);
+                (part.passed, part.is_last) = (more.passed, more.is_last);
+            }
         }
         let gone = NatsError::Refused { doing: "read", code: 0, reason: "the stream is gone".to_owned() };
         let found = stream::find(&session.api, &shared.options).await?;
@@ -221,7 +225,7 @@ struct Consumer<'a> {
 impl Consumer<'_> {
     /// Takes a page of what it has.
     async fn take(&mut self, wanted: Wanted<'_>, after: u64, way: Way) -> Result<Part, NatsError> {
-        let mut part = Part { records: Vec::new(), passed: after, is_last: self.pending == 0 };
+        let mut part = Part { records: Vec::new(), passed: after, looked_at: 0, is_last: self.pending == 0 };
         let end = Instant::now() + PAGE;
         let (mut times, most) = way.most();
         let most = most.min(self.pending).min(wanted.until.saturating_sub(after));
@@ -262,6 +266,7 @@ impl Consumer<'_> {
                     return Ok(part);
                 }
                 taken += 1;
+                part.looked_at = taken;
                 // It may be from a server that was behind when the consumer was made.
                 if seq > part.passed {
                     part.passed = seq;

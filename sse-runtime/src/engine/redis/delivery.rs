@@ -42,6 +42,8 @@ const BEAT: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_secs(3);
 /// The longest rest between two attempts to connect.
 const REST: Duration = Duration::from_millis(800);
+/// A connection that has lived for so long was a good one: the next is made at once.
+const LIVED: Duration = Duration::from_secs(2);
 
 pub(super) type Opened = oneshot::Sender<u64>;
 
@@ -67,6 +69,8 @@ pub(super) struct Delivery {
     /// Those who open topics, and are not answered.
     pub(super) opening: Opening,
     marks: u64,
+    /// Before the next attempt to connect.
+    rest: Duration,
 }
 
 /// The openings of one moment are made together; who comes meanwhile waits for the next ones.
@@ -106,13 +110,18 @@ impl Delivery {
             epoch: joined.epoch,
             opening: Opening::default(),
             marks: 0,
+            rest: Duration::ZERO,
         }
     }
 
     /// Never ends by itself.
     pub(super) async fn run(mut self, mut joined: Joined) {
         loop {
+            let begun = Instant::now();
             let Err(failure) = self.serve(&mut joined).await;
+            if begun.elapsed() >= LIVED {
+                self.rest = Duration::ZERO;
+            }
             let serial = joined.link.serial;
             // The others see that they need not wait for it.
             drop(joined);
@@ -121,13 +130,12 @@ impl Delivery {
     }
 
     async fn connect_again(&mut self, mut serial: u64, mut failure: RedisFailure) -> Joined {
-        let mut rest = Duration::ZERO;
         loop {
             drop(self.shared.state.send_replace(Err(failure.clone())));
             self.feed.down(EngineError::new(failure));
             // Not all nodes at once.
-            sleep(rest.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
-            rest = (rest * 2).clamp(Duration::from_millis(50), REST);
+            sleep(self.rest.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+            self.rest = (self.rest * 2).clamp(Duration::from_millis(50), REST);
             self.note_requests();
             serial += 1;
             let known = self.shared.known.load(Ordering::Acquire).max(self.delivered);

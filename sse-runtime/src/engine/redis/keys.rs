@@ -8,7 +8,7 @@
 //!                      node <node> (its last group), node <node> <slot> (a group, a colon, its answer)
 //! {prefix}:topics      a sorted set: stream by the number of its newest record, evicted or not
 //! {prefix}:clock       a sorted set: the top, by the time when it was that
-//! {prefix}:nodes       a sorted set: the nodes' fields, by the time when they were last there
+//! {prefix}:nodes       a sorted set: the nodes' fields, by the time until which they are kept
 //! {prefix}:once:<..>   the number of a record that has a dedupe key; expires
 //! {prefix}:t:<topic>   a stream: id <number>-0, <number of the topic's record before it> <record>
 //! ```

@@ -3,7 +3,7 @@
 --
 -- KEYS  about, topics, clock, nodes
 -- ARGV  generation, channel of the node, what to say, age (ms, or 0), how often the time is noted (ms), the node's field,
---       for how long a node's answers are kept after it was last here (ms), how many they are
+--       for how long its answers are kept after it was last here (ms), how many they are
 -- =>    nothing
 local about, topics, clock, nodes = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local age, every = tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -14,17 +14,24 @@ if log[1] ~= ARGV[1] then
 end
 redis.call('PUBLISH', ARGV[2], ARGV[3] .. ' ' .. log[2])
 
--- Which nodes there are.
+-- Which nodes there are, and until when their answers are kept. Not each time: a quiet log writes nothing.
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-redis.pcall('ZADD', nodes, string.format('%.0f', now), ARGV[6])
-local silent = string.format('%.0f', now - tonumber(ARGV[7]))
-for _, node in ipairs(redis.call('ZRANGEBYSCORE', nodes, '-inf', silent, 'LIMIT', 0, 100)) do
-    redis.call('HDEL', about, node)
-    for slot = 0, tonumber(ARGV[8]) - 1 do
-        redis.call('HDEL', about, node .. ' ' .. slot)
+local keep = tonumber(ARGV[7])
+local noted = tonumber(redis.call('ZSCORE', nodes, ARGV[6]) or nil)
+if not noted or noted < now + keep * 7 / 8 then
+    noted = redis.pcall('ZADD', nodes, string.format('%.0f', now + keep), ARGV[6])
+end
+-- A server that refuses what is written has not let others say that they are there, either.
+if type(noted) ~= 'table' then
+    local gone = redis.call('ZRANGEBYSCORE', nodes, '-inf', string.format('%.0f', now), 'LIMIT', 0, 100)
+    for n = 1, #gone do
+        redis.pcall('HDEL', about, gone[n])
+        for slot = 0, tonumber(ARGV[8]) - 1 do
+            redis.pcall('HDEL', about, gone[n] .. ' ' .. slot)
+        end
+        redis.pcall('ZREM', nodes, gone[n])
     end
-    redis.call('ZREM', nodes, node)
 end
 if age == 0 then
     return
@@ -47,7 +54,7 @@ if #past > 0 then
         old = math.max(old, tonumber(past[n]))
     end
     redis.pcall('HSET', about, 'old', string.format('%.0f', old))
-    redis.call('ZREM', clock, unpack(past, 1, math.min(#past, 1000)))
+    redis.pcall('ZREM', clock, unpack(past, 1, math.min(#past, 1000)))
 end
 
 -- Topics of which everything is too old.
@@ -56,7 +63,7 @@ if swept < old then
     local due = redis.call('ZRANGEBYSCORE', topics, '(' .. string.format('%.0f', swept), string.format('%.0f', old),
         'WITHSCORES', 'LIMIT', 0, 500)
     for n = 1, #due, 2 do
-        redis.call('UNLINK', due[n])
+        redis.pcall('UNLINK', due[n])
     end
     redis.pcall('HSET', about, 'swept', #due < 1000 and string.format('%.0f', old) or due[1000])
 end

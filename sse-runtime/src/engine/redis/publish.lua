@@ -112,7 +112,12 @@ for at = 10, #ARGV, 3 do
             added = pcall('XADD', key, id .. '-0', since, value)
         end
         if type(added) == 'table' then
-            numbers[record], foreign = 0, true
+            -- With all that have its dedupe key.
+            local failed = numbers[record]
+            for n = record, #numbers do
+                numbers[n] = numbers[n] == failed and 0 or numbers[n]
+            end
+            foreign = true
         else
             if channel ~= key or bytes + #value > MESSAGE then
                 publish()

@@ -24,7 +24,7 @@ if tonumber(last) <= after then
     return { 1 }
 end
 local first = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
-local gone = tonumber(first and first[2][1] or last)
+local gone = first and tonumber(first[2][1]) or tonumber(last)
 if after < gone then
     return { 0, gone }
 end

@@ -83,9 +83,11 @@ impl Branch {
         self.survey.as_ref()?.kept(self.seen)
     }
 
-    /// Keeps what was read, as far as it goes beyond this number.
+    /// Keeps what was read of the engine, as far as it goes beyond this number.
     pub(super) fn keep_beyond(&mut self, covered: u64, page: &Singles) {
-        if page.covered > covered {
+        // What a ring has is found there again.
+        let is_read = page.events.first().is_some_and(|event| event.ordinal.is_none());
+        if is_read && page.covered > covered {
             self.survey = Some(Survey::of_page(self.seen, page));
         }
     }
@@ -114,10 +116,8 @@ impl Follower<'_> {
         for index in 0..self.topics.len() {
             let Some(branch) = self.topics.get(index) else { break };
             let topic = Arc::clone(&branch.followed.topic);
-            let known = hub.surveys.known(&topic.name, after);
-            let known = known.filter(|known| enough || known.after == after);
             hub.retention.change(&topic, |ring| ring.evict_aged(Instant::now()));
-            match self.survey_topic(hub, index, after, known).await? {
+            match self.survey_topic(hub, index, after, enough).await? {
                 Ok(bytes) => total = total.saturating_add(bytes),
                 Err(reason) => return Ok(Start::Reset(reason)),
             }
@@ -149,7 +149,7 @@ impl Follower<'_> {
         hub: &HubState,
         index: usize,
         after: u64,
-        known: Option<Counted>,
+        enough: bool,
     ) -> Result<Result<usize, ResetReason>, SendError> {
         let (most, room) = (self.most(hub), self.share());
         loop {
@@ -164,8 +164,10 @@ impl Follower<'_> {
                 // What is above it is in the ring.
                 ring.floor().min(hub.arrived())
             };
-            let known = known.filter(|_| most < usize::MAX);
-            let survey = branch.survey.get_or_insert_with(|| Survey::new(after, known));
+            let survey = branch.survey.get_or_insert_with(|| {
+                let known = if most < usize::MAX { hub.surveys.known(&topic.name, after) } else { None };
+                Survey::new(after, known.filter(|known| enough || known.after == after))
+            });
             let from = survey.next(until);
             let bytes = match from {
                 Some(_) => survey.counted.bytes,
