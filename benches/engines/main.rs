@@ -2,7 +2,7 @@
 //! follower of another hub, in turns with the same done by hand with the client library.
 //!
 //! ```text
-//! cargo bench -p sse-benches --features engines --bench engines               all, some eight minutes
+//! cargo bench -p sse-benches --features engines --bench engines               all, some nine minutes
 //! cargo bench -p sse-benches --features engines --bench engines -- redis      one engine, or several
 //! cargo bench -p sse-benches --features engines --bench engines -- --quick    fewer rounds
 //! ```
