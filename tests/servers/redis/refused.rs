@@ -123,6 +123,10 @@ async fn an_event_that_is_not_taken_is_a_typed_error_and_harms_no_other() {
     let taken = taken.expect_err("something else is there");
     assert!(matches!(&taken, RedisFailure::Foreign { key, .. } if key == "{sse}:t:taken"), "{taken:?}");
     node.until_record(before.max(after)).await;
+    // Two that are one, in one group: neither is there.
+    let publish = || node.engine.publish("taken", Record::new(b"x", "").deduped(Some("k")));
+    let (one, other) = tokio::join!(publish(), publish());
+    assert!(one.is_err() && other.is_err(), "{one:?} {other:?}");
     let error = node.engine.read("taken", 0, 9).await;
     assert!(error.is_ok(), "nothing was published there: {error:?}");
 

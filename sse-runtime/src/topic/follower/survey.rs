@@ -187,13 +187,13 @@ impl Follower<'_> {
                     let page = Self::singles(hub, &topic.name, records, until);
                     if let Some(survey) = &mut branch.survey {
                         survey.count(from, page, room);
+                        if most == usize::MAX {
+                            // What is gone of the rest is said when it is its turn.
+                            return Ok(Ok(0));
+                        }
                         hub.surveys.note(&topic.name, survey.counted);
                     }
                 }
-            }
-            if most == usize::MAX {
-                // What is gone of the rest is said when it is its turn.
-                return Ok(Ok(0));
             }
         }
     }
