@@ -10,13 +10,14 @@
 //! | | what is measured |
 //! |---|---|
 //! | one by one | one task, which waits for each answer; somebody follows at another hub |
-//! | 64, 1024 | the same with so many tasks, or in groups so many events under way |
+//! | 4, 64, 1024 | the same with so many tasks, or in groups so many events under way |
 //! | reach, p50 and p99 | from the call of `publish` to a follower at another hub, one event at a time |
 //! | followed | 1024 under way, until the last has reached a follower at another hub |
 //!
 //! The servers are started by this program, on free ports and in temporary folders. By hand, each task publishes by itself, as
-//! through a hub; in groups, somebody has all events and makes groups of them. Neither has numbers that are in order over
-//! all topics, and an event is lost with its connection.
+//! through a hub: with what a follower needs to miss nothing (ids in what is published, numbers in the order in which they
+//! become visible), or without. In groups, without it, somebody has all events and makes groups of them. None has numbers in
+//! one order over all topics, and an event is lost with its connection.
 
 mod measure;
 mod ours;

@@ -21,7 +21,8 @@ impl Scale {
 
 /// After so long without an event, nothing is under way any more.
 const SILENCE: Duration = Duration::from_millis(500);
-const FEW: usize = 64;
+const FEW: usize = 4;
+const MORE: usize = 64;
 const MANY: usize = 1024;
 
 /// One by one, a stall of the disk or of the machine is a large part of what is measured. So each side has so many turns of
@@ -46,11 +47,17 @@ impl Work {
     }
 }
 
-const WORKS: [Work; 5] =
-    [Work::Publish(1), Work::Publish(FEW), Work::Publish(MANY), Work::Reach, Work::Follow];
+const WORKS: [Work; 6] = [
+    Work::Publish(1),
+    Work::Publish(FEW),
+    Work::Publish(MORE),
+    Work::Publish(MANY),
+    Work::Reach,
+    Work::Follow,
+];
 /// The figures of it, in this order.
-const COLUMNS: [&str; 6] =
-    ["one by one, /s", "64, /s", "1024, /s", "reach p50, us", "p99, us", "followed, /s"];
+const COLUMNS: [&str; 7] =
+    ["one by one, /s", "4, /s", "64, /s", "1024, /s", "reach p50, us", "p99, us", "followed, /s"];
 
 /// An engine and the library that it stands on, with events of one size.
 pub(crate) struct Comparison {

@@ -1,5 +1,6 @@
 //! tokio-postgres: a statement inserts events and notifies, one of a task by itself or all of a group; a follower listens,
-//! and reads what is new.
+//! and reads what is new. Numbers of a sequence are not in the order of the commits, so a follower that goes on behind the
+//! last one it has seen can miss some; in order, they are of a row that the statement locks.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,34 +13,53 @@ use tokio_postgres::{AsyncMessage, Client, NoTls, Statement};
 
 use crate::side::{Follower, Side, tasks};
 
-const TABLE: &str = "CREATE TABLE raw (seq bigserial PRIMARY KEY, topic text NOT NULL, block bytea NOT NULL);
-    CREATE INDEX ON raw (topic, seq)";
+const TABLE: &str =
+    "CREATE TABLE {raw} (seq bigserial PRIMARY KEY, topic text NOT NULL, block bytea NOT NULL);
+    CREATE INDEX ON {raw} (topic, seq)";
+const TOP: &str = "CREATE TABLE {raw}_top (top bigint NOT NULL) WITH (fillfactor = 10);
+    INSERT INTO {raw}_top VALUES (0)";
 const PUBLISH: &str =
-    "WITH inserted AS (INSERT INTO raw (topic, block) SELECT 'events', unnest($1::bytea[]) RETURNING seq)
-    SELECT array_agg(seq), pg_notify('raw', '')::text FROM inserted";
-const READ: &str = "SELECT seq, block FROM raw WHERE topic = 'events' AND seq > $1 ORDER BY seq LIMIT 1000";
+    "WITH inserted AS (INSERT INTO {raw} (topic, block) SELECT 'events', unnest($1::bytea[]) RETURNING seq)
+    SELECT array_agg(seq), pg_notify('{raw}', '')::text FROM inserted";
+const PUBLISH_IN_ORDER: &str = "WITH locked AS (
+        UPDATE {raw}_top SET top = top + cardinality($1::bytea[]) RETURNING top - cardinality($1::bytea[]) AS before
+    ), inserted AS (
+        INSERT INTO {raw} (seq, topic, block)
+            SELECT before + ord, 'events', block
+            FROM locked, unnest($1::bytea[]) WITH ORDINALITY AS given (block, ord)
+            RETURNING seq
+    )
+    SELECT array_agg(seq), pg_notify('{raw}', '')::text FROM inserted";
+const READ: &str = "SELECT seq, block FROM {raw} WHERE topic = 'events' AND seq > $1 ORDER BY seq LIMIT 1000";
 
 #[derive(Clone)]
 pub(crate) struct Postgres {
     url: String,
+    /// What the table is called.
+    raw: &'static str,
     client: Arc<Client>,
     publish: Statement,
     in_groups: bool,
 }
 
 impl Postgres {
-    pub(crate) async fn ways(url: &str) -> [(&'static str, Self); 2] {
-        let plain = Self::new(url).await;
+    pub(crate) async fn ways(url: &str) -> [(&'static str, Self); 3] {
+        let in_order = Self::new(url, "raw_in_order", true).await;
+        let plain = Self::new(url, "raw", false).await;
         let in_groups = Self { in_groups: true, ..plain.clone() };
-        [("by hand", plain), ("in groups", in_groups)]
+        [("in order", in_order), ("without", plain), ("in groups", in_groups)]
     }
 
-    async fn new(url: &str) -> Self {
+    async fn new(url: &str, raw: &'static str, in_order: bool) -> Self {
         let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("a server");
         tokio::spawn(connection);
-        client.batch_execute(TABLE).await.expect("a table");
-        let publish = client.prepare(PUBLISH).await.expect("a statement");
-        Self { url: url.to_owned(), client: Arc::new(client), publish, in_groups: false }
+        client.batch_execute(&sql(TABLE, raw)).await.expect("a table");
+        if in_order {
+            client.batch_execute(&sql(TOP, raw)).await.expect("a table");
+        }
+        let publish = sql(if in_order { PUBLISH_IN_ORDER } else { PUBLISH }, raw);
+        let publish = client.prepare(&publish).await.expect("a statement");
+        Self { url: url.to_owned(), raw, client: Arc::new(client), publish, in_groups: false }
     }
 
     async fn group(&self, text: &[u8], events: usize) {
@@ -84,11 +104,18 @@ impl Side for Postgres {
             });
             heard.await;
         });
-        client.batch_execute("LISTEN raw").await.expect("listening");
-        let read = client.prepare(READ).await.expect("a statement");
-        let last = client.query_one("SELECT coalesce(max(seq), 0) FROM raw", &[]).await.expect("a number");
+        client.batch_execute(&sql("LISTEN {raw}", self.raw)).await.expect("listening");
+        let read = client.prepare(&sql(READ, self.raw)).await.expect("a statement");
+        let last = client
+            .query_one(&sql("SELECT coalesce(max(seq), 0) FROM {raw}", self.raw), &[])
+            .await
+            .expect("a number");
         Following { client, notifications, read, last: last.get(0) }
     }
+}
+
+fn sql(text: &str, raw: &str) -> String {
+    text.replace("{raw}", raw)
 }
 
 pub(crate) struct Following {

@@ -1,38 +1,63 @@
-//! The client library: `XADD` and `PUBLISH`, of each task by itself or of a group in one pipeline, and a follower of the
-//! channel.
+//! The client library, and a follower of a channel. Each task by itself calls `XADD` and `PUBLISH`, or a script that does
+//! both, so that what is published has the entry's id, from which a follower can resume; or whole groups are one pipeline.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use redis::aio::{MultiplexedConnection, PubSubStream};
-use redis::{AsyncConnectionConfig, Client, Pipeline};
+use redis::{AsyncConnectionConfig, Client, Pipeline, cmd};
 use tokio::task::JoinSet;
 
 use crate::side::{Follower, Side, tasks};
 
 /// The most events of one pipeline.
 const GROUP: usize = 256;
+const SCRIPT: &str = "local id = redis.call('XADD', KEYS[1], 'MAXLEN', '~', 1000, '*', 'r', ARGV[1])
+    redis.call('PUBLISH', KEYS[1], id .. ' ' .. ARGV[1])
+    return id";
+
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Plain,
+    /// By the script of this hash.
+    WithIds,
+    InGroups,
+}
 
 #[derive(Clone)]
 pub(crate) struct Redis {
     client: Client,
     connection: MultiplexedConnection,
-    in_groups: bool,
+    script: Arc<str>,
+    way: Way,
 }
 
 impl Redis {
-    pub(crate) async fn ways(url: &str) -> [(&'static str, Self); 2] {
+    pub(crate) async fn ways(url: &str) -> [(&'static str, Self); 3] {
         let plain = Self::new(url).await;
-        let in_groups = Self { in_groups: true, ..plain.clone() };
-        [("by hand", plain), ("in groups", in_groups)]
+        let with_ids = Self { way: Way::WithIds, ..plain.clone() };
+        let in_groups = Self { way: Way::InGroups, ..plain.clone() };
+        [("with ids", with_ids), ("without", plain), ("in groups", in_groups)]
     }
 
     async fn new(url: &str) -> Self {
         let client = Client::open(url).expect("a URL");
         let patient = AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(10)));
         let connection = client.get_multiplexed_async_connection_with_config(&patient).await;
-        Self { client, connection: connection.expect("a server"), in_groups: false }
+        let mut connection = connection.expect("a server");
+        let script: String =
+            cmd("SCRIPT").arg("LOAD").arg(SCRIPT).query_async(&mut connection).await.expect("a hash");
+        Self { client, connection, script: script.into(), way: Way::Plain }
+    }
+
+    async fn with_id(&self, text: &[u8]) {
+        let block = [b"data: ", text, b"\n\n"].concat();
+        let mut call = cmd("EVALSHA");
+        call.arg(&*self.script).arg(1).arg("raw").arg(block);
+        let id: String = call.query_async(&mut self.connection.clone()).await.expect("published");
+        assert!(!id.is_empty());
     }
 
     async fn group(&self, text: &[u8], events: usize) {
@@ -51,11 +76,14 @@ impl Side for Redis {
     type Follower = Following;
 
     async fn publish(&self, text: Bytes) {
-        self.group(&text, 1).await;
+        match self.way {
+            Way::WithIds => self.with_id(&text).await,
+            Way::Plain | Way::InGroups => self.group(&text, 1).await,
+        }
     }
 
     async fn publish_many(&self, text: Bytes, under_way: usize, until: Instant) -> u64 {
-        if !self.in_groups {
+        if !matches!(self.way, Way::InGroups) {
             return tasks(self.clone(), text, under_way, until).await;
         }
         // Two pipelines at least, so that one is under way while the other one is written.

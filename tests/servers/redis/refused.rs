@@ -123,6 +123,8 @@ async fn an_event_that_is_not_taken_is_a_typed_error_and_harms_no_other() {
     let taken = taken.expect_err("something else is there");
     assert!(matches!(&taken, RedisFailure::Foreign { key, .. } if key == "{sse}:t:taken"), "{taken:?}");
     node.until_record(before.max(after)).await;
+    let alone = node.try_publish("taken", "x").await.expect_err("something else is there");
+    assert!(matches!(&alone, RedisFailure::Foreign { key, .. } if key == "{sse}:t:taken"), "{alone:?}");
     // Two that are one, in one group: neither is there.
     let publish = || node.engine.publish("taken", Record::new(b"x", "").deduped(Some("k")));
     let (one, other) = tokio::join!(publish(), publish());

@@ -8,6 +8,9 @@ use ::redis::aio::MultiplexedConnection;
 use ::redis::{Cmd, RedisResult, Script as Source, cmd};
 use tokio::time::timeout;
 
+/// What all calls have, more or less.
+const ARGUMENTS: usize = 16;
+
 /// A script, which the server keeps under its hash.
 pub(super) struct Script {
     code: &'static str,
@@ -31,8 +34,13 @@ pub(super) static READ: Script = script!("read.lua");
 impl Script {
     /// A call with so many keys, which are the first arguments.
     pub(super) fn call(&self, keys: usize) -> Cmd {
-        let mut call = cmd("EVALSHA");
-        call.arg(self.hash.as_str()).arg(keys);
+        self.large_call(keys, 0, 0)
+    }
+
+    /// The same, with room for about so many more arguments, and for the bytes of all.
+    pub(super) fn large_call(&self, keys: usize, arguments: usize, bytes: usize) -> Cmd {
+        let mut call = Cmd::with_capacity(ARGUMENTS + arguments, bytes);
+        call.arg("EVALSHA").arg(self.hash.as_str()).arg(keys);
         call
     }
 }

@@ -21,7 +21,7 @@ use ::redis::{Cmd, RedisResult, Value};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::error::{Meaning, RedisFailure, meaning};
 use super::keys::SLOTS;
@@ -37,7 +37,10 @@ const BYTES: usize = 256 << 10;
 const UNDER_WAY: usize = 4;
 const _: () = assert!(SLOTS > UNDER_WAY as u64, "the answer of each may be asked for again");
 /// While groups are under way, another one is sent only if it is worth it.
-const WORTH: usize = 32;
+const WORTH: usize = 16;
+/// What the arguments of a call have in bytes, more or less, beside those of its records; and each record, beside its own.
+const FIXED: usize = 256;
+const PLACES: usize = 8;
 /// How long a group may be without an answer before the connection is given up.
 const SILENCE: Duration = Duration::from_secs(10);
 
@@ -67,6 +70,8 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     jobs: UnboundedReceiver<Job>,
     waiting: VecDeque<Job>,
+    /// The last group was one record.
+    alone: bool,
     /// Those that are not answered, in their order.
     groups: VecDeque<Group>,
     under_way: FuturesUnordered<Sent>,
@@ -87,6 +92,7 @@ impl Writer {
             shared,
             jobs,
             waiting: VecDeque::new(),
+            alone: true,
             groups: VecDeque::new(),
             under_way: FuturesUnordered::new(),
             numbered: 0,
@@ -102,16 +108,22 @@ impl Writer {
         let mut state = self.shared.state.subscribe();
         state.mark_changed();
         let mut ends = None;
+        // One that goes on over all rounds: to begin and end one costs as much as half of what is done in a round.
+        let mut silence = std::pin::pin!(sleep(SILENCE));
         loop {
-            let last = ends.unwrap_or_else(Instant::now);
-            let oldest = self.groups.front().filter(|group| group.on.is_some()).map(|group| group.since);
-            let late = oldest.map(|since| since + SILENCE);
+            let mut more = false;
             tokio::select! {
-                job = self.jobs.recv(), if ends.is_none() => match job {
-                    Some(job) => self.gather(job).await,
+                job = self.jobs.recv(), if ends.is_none() && self.has_room() => match job {
+                    Some(job) => {
+                        self.waiting.push_back(job);
+                        more = !self.alone;
+                    }
                     None => ends = Some(Instant::now() + self.shared.options.publish_timeout),
                 },
-                Some((number, serial, answer)) = self.under_way.next() => self.answered(number, serial, answer),
+                Some((number, serial, answer)) = self.under_way.next() => {
+                    self.answered(number, serial, answer);
+                    more = true;
+                }
                 changed = state.changed() => match changed {
                     Ok(()) => {
                         let link = state.borrow_and_update().as_ref().ok().map(Arc::clone);
@@ -119,11 +131,15 @@ impl Writer {
                     }
                     Err(_) => return,
                 },
-                () = sleep_until(late.unwrap_or(last)), if late.is_some() && self.link.is_some() => {
-                    let failure = self.shared.late(SILENCE);
-                    self.give_up(failure);
+                () = &mut silence => {
+                    let next = self.give_up_if_silent();
+                    silence.as_mut().reset(next);
                 }
-                () = sleep_until(last), if ends.is_some() => return,
+                () = sleep_until(ends.unwrap_or_else(Instant::now)), if ends.is_some() => return,
+            }
+            self.take();
+            if more && self.groups.is_empty() && !self.waiting.is_empty() {
+                self.gather().await;
             }
             self.send().await;
             if ends.is_some() && self.waiting.is_empty() && self.groups.is_empty() {
@@ -132,20 +148,20 @@ impl Writer {
         }
     }
 
-    /// A burst wakes this task with its first record: as long as more come in, it lets them.
-    async fn gather(&mut self, first: Job) {
-        self.waiting.push_back(first);
+    fn take(&mut self) {
+        while let Ok(job) = self.jobs.try_recv() {
+            self.waiting.push_back(job);
+        }
+    }
+
+    /// Those who have just been answered, or woken together, publish together: as long as more come in, it lets them. Not
+    /// behind a record that was alone, where nobody is expected: who comes all the same finds it under way.
+    async fn gather(&mut self) {
         while self.waiting.len() < RECORDS {
             let before = self.waiting.len();
-            while let Ok(job) = self.jobs.try_recv() {
-                self.waiting.push_back(job);
-            }
-            // The first time, too: who publishes next may be behind this task.
-            if before == self.waiting.len() && before > 1 {
-                break;
-            }
             tokio::task::yield_now().await;
-            if self.jobs.is_empty() {
+            self.take();
+            if before == self.waiting.len() {
                 break;
             }
         }
@@ -207,6 +223,7 @@ impl Writer {
         }
         while self.groups.len() < UNDER_WAY && self.is_worth_it() {
             let Some(jobs) = self.next_jobs() else { continue };
+            self.alone = jobs.len() == 1;
             self.numbered += 1;
             let (number, on) = (self.numbered, Some(link.serial));
             let group = Group { number, jobs, on, since: Instant::now(), maybe: true };
@@ -217,11 +234,17 @@ impl Writer {
         }
     }
 
+    /// While it has none, those who publish need not wake this task.
+    fn has_room(&self) -> bool {
+        self.groups.len() < UNDER_WAY || self.link.is_none()
+    }
+
+    /// Beside others, a group has to be half as large as all that are under way: the more the server has to do, the more can
+    /// gather meanwhile, and the less each record costs.
     fn is_worth_it(&self) -> bool {
-        match self.groups.len() {
-            0 => !self.waiting.is_empty(),
-            _ => self.waiting.len() >= WORTH,
-        }
+        let under_way: usize = self.groups.iter().map(|group| group.jobs.len()).sum();
+        let least = if self.groups.is_empty() { 1 } else { WORTH.max(under_way / 2) };
+        self.waiting.len() >= least
     }
 
     /// The jobs of the next group; none if nobody waits for them any more.
@@ -279,6 +302,18 @@ impl Writer {
         }
     }
 
+    /// When it is to be asked again.
+    fn give_up_if_silent(&mut self) -> Instant {
+        let now = Instant::now();
+        let under_way = self.groups.front().filter(|group| self.link.is_some() && group.on.is_some());
+        let late = under_way.map_or(now, |group| group.since) + SILENCE;
+        if late > now {
+            return late;
+        }
+        self.give_up(self.shared.late(SILENCE));
+        now + SILENCE
+    }
+
     /// Nothing more is sent on this connection.
     fn give_up(&mut self, failure: RedisFailure) {
         if let Some(link) = self.link.take() {
@@ -315,19 +350,28 @@ fn call(shared: &Shared, link: &Link, group: &Group, before: u64) -> Cmd {
     let (mut streams, mut places) = (Vec::new(), HashMap::new());
     let mut once = Vec::new();
     let mut records = Vec::with_capacity(group.jobs.len());
+    let mut bytes = FIXED;
     for job in &group.jobs {
-        let stream = *places.entry(job.stream.as_str()).or_insert_with(|| {
-            streams.push(job.stream.as_str());
-            streams.len()
-        });
+        let stream = match streams.last() {
+            // Those of one topic often come together.
+            Some(last) if *last == job.stream => streams.len(),
+            _ => *places.entry(job.stream.as_str()).or_insert_with(|| {
+                streams.push(job.stream.as_str());
+                bytes += job.stream.len();
+                streams.len()
+            }),
+        };
         let key = job.once.as_deref().map_or(0, |key| {
             once.push(key);
+            bytes += key.len();
             once.len()
         });
         records.push((stream, key));
+        bytes += job.value.len() + PLACES;
     }
     let (keys, limits) = (&shared.keys, &shared.options.limits);
-    let mut call = PUBLISH.call(2 + streams.len() + once.len());
+    let arguments = streams.len() + once.len() + 3 * records.len();
+    let mut call = PUBLISH.large_call(2 + streams.len() + once.len(), arguments, bytes);
     call.arg(&keys.about).arg(&keys.topics).arg(&streams).arg(&once);
     call.arg(link.generation.as_str()).arg(group.number).arg(before);
     call.arg(&keys.node).arg(keys.answer(group.number));
