@@ -1,8 +1,9 @@
-//! tokio-postgres: a statement inserts events and notifies, one of a task by itself or all of a group; a follower listens,
-//! and reads what is new. Numbers of a sequence are not in the order of the commits, so a follower that goes on behind the
-//! last one it has seen can miss some; in order, they are of a row that the statement locks.
+//! tokio-postgres: a statement inserts events and notifies, one of a task by itself over one of a few connections, or all of a
+//! group; a follower listens, and reads what is new. Numbers of a sequence are not in the order of the commits, so a follower
+//! that goes on behind the last one it has seen misses some; in order, they are of a row that is locked until the commit.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -32,13 +33,17 @@ const PUBLISH_IN_ORDER: &str = "WITH locked AS (
     SELECT array_agg(seq), pg_notify('{raw}', '')::text FROM inserted";
 const READ: &str = "SELECT seq, block FROM {raw} WHERE topic = 'events' AND seq > $1 ORDER BY seq LIMIT 1000";
 
+/// How many connections the tasks share, for a server that is on two cores.
+const CONNECTIONS: usize = 16;
+
 #[derive(Clone)]
 pub(crate) struct Postgres {
     url: String,
     /// What the table is called.
     raw: &'static str,
-    client: Arc<Client>,
-    publish: Statement,
+    connections: Arc<Vec<(Client, Statement)>>,
+    /// Whose turn it is.
+    next: Arc<AtomicUsize>,
     in_groups: bool,
 }
 
@@ -47,24 +52,31 @@ impl Postgres {
         let in_order = Self::new(url, "raw_in_order", true).await;
         let plain = Self::new(url, "raw", false).await;
         let in_groups = Self { in_groups: true, ..plain.clone() };
-        [("in order", in_order), ("without", plain), ("in groups", in_groups)]
+        [("in order", in_order), ("in no order", plain), ("in groups", in_groups)]
     }
 
     async fn new(url: &str, raw: &'static str, in_order: bool) -> Self {
-        let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("a server");
-        tokio::spawn(connection);
-        client.batch_execute(&sql(TABLE, raw)).await.expect("a table");
-        if in_order {
-            client.batch_execute(&sql(TOP, raw)).await.expect("a table");
+        let mut connections = Vec::new();
+        for n in 0..CONNECTIONS {
+            let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("a server");
+            tokio::spawn(connection);
+            if n == 0 {
+                client.batch_execute(&sql(TABLE, raw)).await.expect("a table");
+                client.batch_execute(&sql(TOP, raw)).await.expect("a table");
+            }
+            let publish = sql(if in_order { PUBLISH_IN_ORDER } else { PUBLISH }, raw);
+            let publish = client.prepare(&publish).await.expect("a statement");
+            connections.push((client, publish));
         }
-        let publish = sql(if in_order { PUBLISH_IN_ORDER } else { PUBLISH }, raw);
-        let publish = client.prepare(&publish).await.expect("a statement");
-        Self { url: url.to_owned(), raw, client: Arc::new(client), publish, in_groups: false }
+        let (connections, next) = (Arc::new(connections), Arc::default());
+        Self { url: url.to_owned(), raw, connections, next, in_groups: false }
     }
 
     async fn group(&self, text: &[u8], events: usize) {
         let blocks: Vec<Vec<u8>> = (0..events).map(|_| [b"data: ", text, b"\n\n"].concat()).collect();
-        let row = self.client.query_one(&self.publish, &[&blocks]).await.expect("published");
+        let turn = self.next.fetch_add(1, Ordering::Relaxed) % CONNECTIONS;
+        let (client, publish) = &self.connections[turn];
+        let row = client.query_one(publish, &[&blocks]).await.expect("published");
         assert_eq!(row.get::<_, Vec<i64>>(0).len(), events);
     }
 }

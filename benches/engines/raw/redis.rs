@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use redis::aio::{MultiplexedConnection, PubSubStream};
-use redis::{AsyncConnectionConfig, Client, Pipeline, cmd};
+use redis::io::tcp::TcpSettings;
+use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo as _, Pipeline, cmd};
 use tokio::task::JoinSet;
 
 use crate::side::{Follower, Side, tasks};
@@ -39,11 +40,14 @@ impl Redis {
         let plain = Self::new(url).await;
         let with_ids = Self { way: Way::WithIds, ..plain.clone() };
         let in_groups = Self { way: Way::InGroups, ..plain.clone() };
-        [("with ids", with_ids), ("without", plain), ("in groups", in_groups)]
+        [("with ids", with_ids), ("without ids", plain), ("in groups", in_groups)]
     }
 
     async fn new(url: &str) -> Self {
-        let client = Client::open(url).expect("a URL");
+        // As the engine has it: what is written next waits for no acknowledgement.
+        let server = url.into_connection_info().expect("a URL");
+        let client = Client::open(server.set_tcp_settings(TcpSettings::default().set_nodelay(true)));
+        let client = client.expect("a URL");
         let patient = AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(10)));
         let connection = client.get_multiplexed_async_connection_with_config(&patient).await;
         let mut connection = connection.expect("a server");

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use self::named::Topics;
 use super::delivery::TraceContext;
@@ -73,7 +73,7 @@ pub(super) struct HubState {
     pub(super) retention: Retention,
     pub(super) surveys: Surveys,
     pub(super) counters: Counters,
-    health: Mutex<Health>,
+    health: watch::Sender<Health>,
 }
 
 impl Hub {
@@ -136,7 +136,7 @@ impl Hub {
     /// tries again by itself.
     #[must_use]
     pub fn health(&self) -> Health {
-        self.0.health().clone()
+        self.0.health.borrow().clone()
     }
 
     pub(super) fn in_process(
@@ -168,9 +168,10 @@ impl HubState {
         settings: Settings,
         context: Option<TraceContext>,
     ) -> Arc<Self> {
+        let health = watch::Sender::new(Health::Up);
         Arc::new(Self {
             engine,
-            reads: Reads::new(settings.concurrent_reads),
+            reads: Reads::new(settings.concurrent_reads, health.subscribe()),
             in_process,
             epoch: OnceLock::new(),
             arrived: AtomicU64::new(0),
@@ -182,7 +183,7 @@ impl HubState {
             retention: Retention::new(settings),
             surveys: Surveys::default(),
             counters: Counters::default(),
-            health: Mutex::new(Health::Up),
+            health,
         })
     }
 
@@ -191,10 +192,6 @@ impl HubState {
         self.note_arrived(log.top);
         let mut topics = self.topics();
         topics.forgotten = topics.forgotten.max(log.top);
-    }
-
-    fn health(&self) -> MutexGuard<'_, Health> {
-        self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn topics(&self) -> MutexGuard<'_, Topics> {

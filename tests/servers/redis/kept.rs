@@ -42,8 +42,15 @@ async fn topics_beyond_the_limit_go_and_it_is_said() {
     let node = Node::start(Redis::connect(server.url()).prefix(prefix.as_str()).topics(20)).await;
     let mut last = Vec::new();
     for n in 0..100 {
-        node.publish(&format!("topic {n}"), "1").await;
-        last.push(node.publish(&format!("topic {n}"), "2").await);
+        let topic = format!("topic {n}");
+        let (first, second) = (node.publish(&topic, "1"), node.publish(&topic, "2"));
+        last.push(if n % 2 == 0 {
+            first.await;
+            second.await
+        } else {
+            // As one group.
+            tokio::join!(first, second).1
+        });
     }
     let keys = keys(&prefix).await;
     assert!(keys <= 20 + 4, "{keys}");
@@ -80,6 +87,30 @@ async fn what_is_too_old_goes_by_itself() {
     assert_eq!(node.read("topic 9", old[29]).await, Some(vec![next]));
     assert_eq!(node.read("topic 9", old[19]).await, None);
     assert_eq!(node.read("never", 0).await, Some(vec![]));
+}
+
+#[tokio::test]
+async fn what_is_too_old_goes_from_a_topic_that_goes_on() {
+    let server = SHARED.get().await;
+    let engine = || Redis::connect(server.url()).age(Duration::from_secs(1)).topic_events(1_000_000);
+    for together in [1, 2] {
+        let prefix = fresh_name();
+        let node = Node::start(engine().prefix(prefix.as_str())).await;
+        node.publish("t", "old").await;
+        let gone = async {
+            while node.read("t", 0).await.is_some() {
+                futures_util::future::join_all((0..together).map(|_| node.publish("t", "new"))).await;
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        sse_tests::within_limit("eviction", gone).await;
+        let kept: usize = redis::cmd("XLEN")
+            .arg(format!("{{{prefix}}}:t:t"))
+            .query_async(&mut raw(&server).await)
+            .await
+            .expect("a length");
+        assert!(kept > 0, "only what is old is gone");
+    }
 }
 
 #[tokio::test]

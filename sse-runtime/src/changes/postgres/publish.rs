@@ -62,29 +62,35 @@ async fn at_once(mut left: Vec<(&Item, Topic<RowChange>)>, feed: &str) -> Result
 
 async fn one(item: &Item, topic: &Topic<RowChange>) -> Result<(), PublishError> {
     let key = item.change.subject();
-    let error = match topic.publish(&item.change).key(key.as_str()).dedupe(item.dedupe.as_str()).await {
-        Err(PublishError::Event(error)) => error,
-        other => return other.map(drop),
-    };
+    let outcome = topic.publish(&item.change).key(key.as_str()).dedupe(item.dedupe.as_str()).await;
+    let Some(error) = not_taken(&outcome) else { return outcome.map(drop) };
     // Better a change without its row, which says which row it was, than none.
     let bare = RowChange { row: None, old: None, ..item.change.clone() };
     tracing::error!(
         table = item.change.table, key = item.change.key, %error,
         "a row cannot be an event: its change is published without it",
     );
-    match topic.publish(&bare).key(key.as_str()).dedupe(item.dedupe.as_str()).await {
-        Err(PublishError::Event(_)) => {
-            // Its key alone is larger than an event may be.
-            let missed = RowChange { op: Operation::Missed, key: String::new(), ..bare };
-            topic.publish(&missed).dedupe(item.dedupe.as_str()).await.map(drop)
-        }
-        other => other.map(drop),
+    let outcome = topic.publish(&bare).key(key.as_str()).dedupe(item.dedupe.as_str()).await;
+    if not_taken(&outcome).is_none() {
+        return outcome.map(drop);
     }
+    // Its key alone is larger than an event may be.
+    let missed = RowChange { op: Operation::Missed, key: String::new(), ..bare };
+    topic.publish(&missed).dedupe(item.dedupe.as_str()).await.map(drop)
+}
+
+/// Why it will never be published as it is, if that is so: the hub does not take it, or the engine behind it does not.
+fn not_taken<T>(outcome: &Result<T, PublishError>) -> Option<&PublishError> {
+    outcome
+        .as_ref()
+        .err()
+        .filter(|error| matches!(error, PublishError::Event(_) | PublishError::Refused { .. }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::{Answer, Engine, EngineError, Feed, Log, Memory, Page, Record};
     use crate::topic::Hub;
 
     fn item(op: Operation, key: &str, n: u32) -> Item {
@@ -118,5 +124,54 @@ mod tests {
         let huge = item(Operation::Update, &"k".repeat(300), 2);
         publish(&[large, huge], &|_: &RowChange| Some(topic.clone()), "test").await.expect("published");
         assert_eq!(hub.stats().published, 2);
+    }
+
+    /// An engine that takes less than the hub.
+    #[derive(Debug)]
+    struct Small(Memory);
+
+    impl Engine for Small {
+        fn start(&self, feed: Feed) -> Answer<'_, Log> {
+            self.0.start(feed)
+        }
+
+        fn open<'a>(&'a self, topic: &'a str) -> Answer<'a, u64> {
+            self.0.open(topic)
+        }
+
+        fn close(&self, topic: &str) {
+            self.0.close(topic);
+        }
+
+        fn publish<'a>(&'a self, topic: &'a str, record: Record<'_>) -> Answer<'a, u64> {
+            if record.block.len() > 200 {
+                return Answer::now(Err(EngineError::refused("too large")));
+            }
+            self.0.publish(topic, record)
+        }
+
+        fn deduplicates(&self) -> bool {
+            true
+        }
+
+        fn top(&self) -> Answer<'_, u64> {
+            self.0.top()
+        }
+
+        fn read<'a>(&'a self, topic: &'a str, after: u64, until: u64) -> Answer<'a, Page> {
+            self.0.read(topic, after, until)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_row_that_the_engine_refuses_does_not_end_the_feed() {
+        let hub = Hub::on(Small(Memory::new())).start().await.expect("a hub");
+        let topic: Topic<RowChange> = hub.topic("t");
+        let mut large = item(Operation::Update, "7", 1);
+        large.change.row = serde_json::value::RawValue::from_string(format!("\"{}\"", "x".repeat(300))).ok();
+        let huge = item(Operation::Update, &"k".repeat(300), 2);
+        let next = item(Operation::Update, "8", 3);
+        publish(&[large, huge, next], &|_: &RowChange| Some(topic.clone()), "test").await.expect("published");
+        assert_eq!(hub.stats().published, 3);
     }
 }

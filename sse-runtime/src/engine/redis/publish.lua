@@ -54,6 +54,12 @@ local most = ARGV[6]
 local trim = tonumber(most) < 1000 and '=' or '~'
 local start, old = math.max(tonumber(log[2]), tonumber(log[3])), tonumber(log[4]) or 0
 
+-- Whether the topic of this record is looked through for what is too old: at one in 16, since it is seldom that something has
+-- become that; and at another one of each 16, so that of topics that take turns none is left out.
+local function is_to_be_looked_through(number)
+    return old > 0 and (number + floor(number / 16)) % 16 == 0
+end
+
 -- If there are too many topics: those that have been silent for the longest time.
 local function forget_some()
     local excess = call('ZCARD', topics) - tonumber(ARGV[7])
@@ -77,7 +83,7 @@ if #ARGV == 12 and ARGV[11] == '0' then
         return { 0 }
     end
     call('PUBLISH', stream, #value .. ' ' .. id .. ' ' .. (since or '0') .. ' ' .. value)
-    if old > 0 and (start + 1) % 16 == 0 then
+    if is_to_be_looked_through(start + 1) then
         call('XTRIM', stream, 'MINID', text(old + 1))
     end
     call('ZADD', topics, id, stream)
@@ -175,8 +181,7 @@ local changed = {}
 for stream, id in pairs(scores) do
     changed[#changed + 1] = id
     changed[#changed + 1] = KEYS[2 + stream]
-    -- Not each time: it is seldom that something has become too old since.
-    if old > 0 and tonumber(id) % 16 == 0 then
+    if is_to_be_looked_through(tonumber(id)) then
         call('XTRIM', KEYS[2 + stream], 'MINID', text(old + 1))
     end
 end

@@ -41,8 +41,11 @@ const WORTH: usize = 16;
 /// What the arguments of a call have in bytes, more or less, beside those of its records; and each record, beside its own.
 const FIXED: usize = 256;
 const PLACES: usize = 8;
-/// How long a group may be without an answer before the connection is given up.
-const SILENCE: Duration = Duration::from_secs(10);
+/// How long a group may be without an answer before the connection is given up: long before its publishers do, so that it can
+/// be sent again. Nothing else goes over this connection, and something on the way may have forgotten it since.
+const SILENCE: Duration = Duration::from_secs(5);
+/// How often those who publish together are let in: each time may take as long as a round of all that this thread does.
+const ROUNDS: usize = 4;
 
 /// The numbers of a group, and what it was.
 type Sent = Pin<Box<dyn Future<Output = (u64, u64, RedisResult<Value>)> + Send>>;
@@ -70,7 +73,7 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     jobs: UnboundedReceiver<Job>,
     waiting: VecDeque<Job>,
-    /// The last group was one record.
+    /// The last group was one record, so nobody else is expected with the next one.
     alone: bool,
     /// Those that are not answered, in their order.
     groups: VecDeque<Group>,
@@ -154,14 +157,13 @@ impl Writer {
         }
     }
 
-    /// Those who have just been answered, or woken together, publish together: as long as more come in, it lets them. Not
-    /// behind a record that was alone, where nobody is expected: who comes all the same finds it under way.
+    /// Those who have just been answered, or woken together, publish together: as long as more come in, it lets them.
     async fn gather(&mut self) {
-        while self.waiting.len() < RECORDS {
+        for _ in 0..ROUNDS {
             let before = self.waiting.len();
             tokio::task::yield_now().await;
             self.take();
-            if before == self.waiting.len() {
+            if before == self.waiting.len() || before >= RECORDS {
                 break;
             }
         }
@@ -205,7 +207,7 @@ impl Writer {
             if self.forgotten {
                 let limit = self.shared.options.connect_timeout;
                 if let Err(error) = script::load(&mut link.publishing.clone(), limit).await {
-                    self.shared.give_up(&link, self.shared.failure(&error));
+                    self.give_up(self.shared.failure(&error));
                     return;
                 }
             }
@@ -234,17 +236,17 @@ impl Writer {
         }
     }
 
-    /// While it has none, those who publish need not wake this task.
+    /// While it has none, those who publish need not wake this task. Nor does it hear then that nobody can any more: it asks.
     fn has_room(&self) -> bool {
-        self.groups.len() < UNDER_WAY || self.link.is_none()
+        self.groups.len() < UNDER_WAY || self.link.is_none() || self.jobs.is_closed()
     }
 
-    /// Beside others, a group has to be half as large as all that are under way: the more the server has to do, the more can
-    /// gather meanwhile, and the less each record costs.
+    /// While others are under way, so much has to wait: half as much as they are, since the more the server has to do, the more
+    /// can gather meanwhile, and the less each record costs; but no more than makes a group full.
     fn is_worth_it(&self) -> bool {
         let under_way: usize = self.groups.iter().map(|group| group.jobs.len()).sum();
-        let least = if self.groups.is_empty() { 1 } else { WORTH.max(under_way / 2) };
-        self.waiting.len() >= least
+        let least = if self.groups.is_empty() { 1 } else { (under_way / 2).clamp(WORTH, RECORDS) };
+        self.waiting.len() >= least || self.waiting.iter().map(|job| job.value.len()).sum::<usize>() >= BYTES
     }
 
     /// The jobs of the next group; none if nobody waits for them any more.
@@ -305,8 +307,8 @@ impl Writer {
     /// When it is to be asked again.
     fn give_up_if_silent(&mut self) -> Instant {
         let now = Instant::now();
-        let under_way = self.groups.front().filter(|group| self.link.is_some() && group.on.is_some());
-        let late = under_way.map_or(now, |group| group.since) + SILENCE;
+        let under_way = self.groups.iter().filter(|group| self.link.is_some() && group.on.is_some());
+        let late = under_way.map(|group| group.since).min().unwrap_or(now) + SILENCE;
         if late > now {
             return late;
         }

@@ -68,8 +68,7 @@ impl Receiver for HubState {
     }
 
     fn health(&self, outcome: Result<(), EngineError>) {
-        let mut health = HubState::health(self);
-        match (&mut *health, outcome) {
+        self.health.send_modify(|health| match (&mut *health, outcome) {
             (Health::Up, Ok(())) => {}
             (Health::Up, Err(reason)) => {
                 self.counters.outage();
@@ -85,7 +84,7 @@ impl Receiver for HubState {
                 tracing::debug!(engine = ?self.engine, reason = %newer, "the engine behind a hub is still down");
                 *reason = newer;
             }
-        }
+        });
     }
 }
 
