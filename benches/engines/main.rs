@@ -2,22 +2,23 @@
 //! follower of another hub, in turns with the same done by hand with the client library.
 //!
 //! ```text
-//! cargo bench -p sse-benches --features engines --bench engines               all, some nine minutes
+//! cargo bench -p sse-benches --features engines --bench engines               all, some twelve minutes
 //! cargo bench -p sse-benches --features engines --bench engines -- redis      one engine, or several
 //! cargo bench -p sse-benches --features engines --bench engines -- --quick    fewer rounds
 //! ```
 //!
 //! | | what is measured |
 //! |---|---|
-//! | one by one | one task, which waits for each answer; somebody follows at another hub |
-//! | 4, 64, 1024 | the same with so many tasks, or in groups so many events under way |
-//! | reach, p50 and p99 | from the call of `publish` to a follower at another hub, one event at a time |
-//! | followed | 1024 under way, until the last has reached a follower at another hub |
+//! | one by one | one task, which waits for each answer; meanwhile somebody follows, at another hub if there can be one |
+//! | 4, 64, 1024 | the same with so many tasks; in groups, with at most so many events under way |
+//! | reach, p50 and p99 | from the call of `publish` to that follower, one event at a time |
+//! | followed | 1024 under way, until the last has reached that follower |
 //!
 //! The servers are started by this program, on free ports and in temporary folders. By hand, each task publishes by itself, as
-//! through a hub: with what a follower needs to miss nothing (ids in what is published, numbers in the order in which they
-//! become visible), or without. In groups, without it, somebody has all events and makes groups of them. None has numbers in
-//! one order over all topics, and an event is lost with its connection.
+//! through a hub. Where it costs something to publish so that a follower can know what it has missed, that is one way by
+//! hand, and without it is another: for Redis, an id in the message; for PostgreSQL, numbers in the order of the commits; for
+//! NATS, where they are there anyway, ids by which the server knows what is sent again. In groups, somebody has all events
+//! and makes pipelines, statements or transactions of them. By hand, an event is lost with its connection.
 
 mod measure;
 mod ours;

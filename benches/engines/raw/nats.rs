@@ -28,7 +28,7 @@ impl Nats {
     pub(crate) async fn ways(url: &str) -> [(&'static str, Self); 2] {
         let plain = Self::new(url).await;
         let with_ids = Self { ids: Some(Arc::default()), ..plain.clone() };
-        [("with ids", with_ids), ("without", plain)]
+        [("with ids", with_ids), ("without ids", plain)]
     }
 
     async fn new(url: &str) -> Self {

@@ -119,7 +119,8 @@ impl<'a, T> Publishing<'a, T> {
     /// Gives the event a name by which the engine knows it again: if an event of this topic with the same name was
     /// published a short while ago, this one is not, and the answer is the id of that one. So an event whose publishing
     /// has failed, which leaves its outcome open, can be published again, and is there once. How short that while is, is
-    /// the engine's to say: two minutes at least, for those of this crate.
+    /// the engine's to say: two minutes by default, for those of this crate, unless what it keeps is younger, or its keys
+    /// take more room than it has for them.
     ///
     /// ```
     /// # use sse_runtime::{Result, Topic};
