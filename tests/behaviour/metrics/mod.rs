@@ -3,4 +3,4 @@
 mod documented;
 mod ends;
 mod numbers;
-mod recorder;
+pub(crate) mod recorder;

@@ -67,24 +67,32 @@ impl Receiver for HubState {
         }
     }
 
+    /// Nothing is logged under the lock: a log may ask how the engine is.
     fn health(&self, outcome: Result<(), EngineError>) {
-        self.health.send_modify(|health| match (&mut *health, outcome) {
-            (Health::Up, Ok(())) => {}
-            (Health::Up, Err(reason)) => {
-                self.counters.outage();
-                tracing::warn!(engine = ?self.engine, %reason, "the engine behind a hub is down, and tries again");
-                *health = Health::Down { since: SystemTime::now(), reason };
-            }
-            (Health::Down { since, .. }, Ok(())) => {
+        let Err(reason) = outcome else {
+            if let Health::Down { since, .. } = self.health.send_replace(Health::Up) {
                 let after = since.elapsed().unwrap_or_default();
                 tracing::info!(engine = ?self.engine, ?after, "the engine behind a hub is up again");
-                *health = Health::Up;
             }
-            (Health::Down { reason, .. }, Err(newer)) => {
-                tracing::debug!(engine = ?self.engine, reason = %newer, "the engine behind a hub is still down");
-                *reason = newer;
-            }
+            return;
+        };
+        let mut was_up = false;
+        self.health.send_modify(|health| {
+            let since = match health {
+                Health::Up => {
+                    was_up = true;
+                    SystemTime::now()
+                }
+                Health::Down { since, .. } => *since,
+            };
+            *health = Health::Down { since, reason: reason.clone() };
         });
+        if was_up {
+            self.counters.outage();
+            tracing::warn!(engine = ?self.engine, %reason, "the engine behind a hub is down, and tries again");
+        } else {
+            tracing::debug!(engine = ?self.engine, %reason, "the engine behind a hub is still down");
+        }
     }
 }
 
