@@ -4,6 +4,7 @@ mod kept;
 mod losing;
 mod node;
 mod refused;
+mod subscribed;
 
 use std::sync::Arc;
 
