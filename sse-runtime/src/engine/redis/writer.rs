@@ -189,8 +189,7 @@ impl Writer {
             if group.maybe && lost {
                 group.refuse(&RedisFailure::Lost { address: self.shared.address.clone() });
             } else if group.jobs.iter().all(|job| job.expires <= now) {
-                // Its publishers have been told that nobody knows.
-                drop(group);
+                group.refuse(&self.shared.late(self.shared.options.publish_timeout));
             } else {
                 kept.push_back(group);
             }
@@ -213,8 +212,11 @@ impl Writer {
             }
             (self.holds, self.forgotten) = (false, false);
         }
+        // A server that does not know this node would do the second group even if it could not do the first, and not do that when
+        // it comes again. So the first one goes alone.
+        let most = if self.done == 0 { 1 } else { UNDER_WAY };
         let mut before = self.done;
-        for at in 0..self.groups.len() {
+        for at in 0..self.groups.len().min(most) {
             let Some(group) = self.groups.get_mut(at) else { break };
             if group.on.is_none() {
                 (group.on, group.maybe, group.since) = (Some(link.serial), true, Instant::now());
@@ -223,7 +225,7 @@ impl Writer {
             }
             before = group.number;
         }
-        while self.groups.len() < UNDER_WAY && self.is_worth_it() {
+        while self.groups.len() < most && self.is_worth_it() {
             let Some(jobs) = self.next_jobs() else { continue };
             self.alone = jobs.len() == 1;
             self.numbered += 1;
@@ -254,10 +256,11 @@ impl Writer {
         let (mut jobs, mut bytes, now) = (Vec::new(), 0, Instant::now());
         while jobs.len() < RECORDS && bytes < BYTES {
             let Some(job) = self.waiting.pop_front() else { break };
-            // Not long after its publisher was told that nobody knows.
             if job.expires > now {
                 bytes += job.value.len();
                 jobs.push(job);
+            } else {
+                drop(job.answer.send(Err(self.shared.late(self.shared.options.publish_timeout))));
             }
         }
         (!jobs.is_empty()).then_some(jobs)
