@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{LazyLock, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -96,6 +96,15 @@ impl Process {
     /// SIGSTOP: it keeps its connections and the port, and says nothing any more.
     pub(crate) fn pause(&self) {
         self.signal(Signal::STOP);
+        // The kernel stops one thread after the other, and the rest may still answer.
+        let first = pid(self.child.as_ref().expect("it runs").id());
+        let end = Instant::now() + START_LIMIT;
+        for stopping in std::iter::once(first).chain(started_by(first)) {
+            while !is_stopped(stopping) {
+                assert!(Instant::now() < end, "it does not stop");
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
     }
 
     /// SIGCONT: it goes on where it was.
@@ -213,6 +222,15 @@ fn started_by(parent: Pid) -> Vec<Pid> {
     let processes = fs::read_dir("/proc").expect("Linux").filter_map(Result::ok);
     let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok().and_then(Pid::from_raw));
     pids.filter(|&pid| matches!(stat(pid), Some((_, of)) if of == parent.as_raw_nonzero().get())).collect()
+}
+
+/// Whether all threads of a process are stopped, or have ended.
+fn is_stopped(pid: Pid) -> bool {
+    let threads = fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero()));
+    threads.into_iter().flatten().filter_map(Result::ok).all(|thread| {
+        let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['T', 'Z', 'X']))
+    })
 }
 
 fn lives(pid: Pid) -> bool {

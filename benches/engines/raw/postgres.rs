@@ -1,9 +1,9 @@
-//! tokio-postgres: a statement inserts events and notifies, one of a task by itself over one of a few connections, or all of a
-//! group; a follower listens, and reads what is new. Numbers of a sequence are not in the order of the commits, so a follower
-//! that goes on behind the last one it has seen misses some; in order, they are of a row that is locked until the commit.
+//! tokio-postgres, over one connection: a statement inserts events and notifies, one of a task by itself or all of a group; a
+//! follower listens, and reads what is new. In order, the numbers are of a row that is locked until the commit. Those of a
+//! sequence are in the order of the commits only as long as all is published over one connection: with several, a follower
+//! that goes on behind the last one that it has seen misses some.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -14,10 +14,10 @@ use tokio_postgres::{AsyncMessage, Client, NoTls, Statement};
 
 use crate::side::{Follower, Side, tasks};
 
-const TABLE: &str =
+const TABLES: &str =
     "CREATE TABLE {raw} (seq bigserial PRIMARY KEY, topic text NOT NULL, block bytea NOT NULL);
-    CREATE INDEX ON {raw} (topic, seq)";
-const TOP: &str = "CREATE TABLE {raw}_top (top bigint NOT NULL) WITH (fillfactor = 10);
+    CREATE INDEX ON {raw} (topic, seq);
+    CREATE TABLE {raw}_top (top bigint NOT NULL) WITH (fillfactor = 10);
     INSERT INTO {raw}_top VALUES (0)";
 const PUBLISH: &str =
     "WITH inserted AS (INSERT INTO {raw} (topic, block) SELECT 'events', unnest($1::bytea[]) RETURNING seq)
@@ -33,50 +33,35 @@ const PUBLISH_IN_ORDER: &str = "WITH locked AS (
     SELECT array_agg(seq), pg_notify('{raw}', '')::text FROM inserted";
 const READ: &str = "SELECT seq, block FROM {raw} WHERE topic = 'events' AND seq > $1 ORDER BY seq LIMIT 1000";
 
-/// How many connections the tasks share, for a server that is on two cores.
-const CONNECTIONS: usize = 16;
-
 #[derive(Clone)]
 pub(crate) struct Postgres {
     url: String,
     /// What the table is called.
     raw: &'static str,
-    connections: Arc<Vec<(Client, Statement)>>,
-    /// Whose turn it is.
-    next: Arc<AtomicUsize>,
+    client: Arc<Client>,
+    publish: Statement,
     in_groups: bool,
 }
 
 impl Postgres {
     pub(crate) async fn ways(url: &str) -> [(&'static str, Self); 3] {
-        let in_order = Self::new(url, "raw_in_order", true).await;
-        let plain = Self::new(url, "raw", false).await;
-        let in_groups = Self { in_groups: true, ..plain.clone() };
-        [("in order", in_order), ("in no order", plain), ("in groups", in_groups)]
+        let in_order = Self::new(url, "raw_in_order", PUBLISH_IN_ORDER).await;
+        let by_sequence = Self::new(url, "raw", PUBLISH).await;
+        let in_groups = Self { in_groups: true, ..by_sequence.clone() };
+        [("in order", in_order), ("by sequence", by_sequence), ("in groups", in_groups)]
     }
 
-    async fn new(url: &str, raw: &'static str, in_order: bool) -> Self {
-        let mut connections = Vec::new();
-        for n in 0..CONNECTIONS {
-            let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("a server");
-            tokio::spawn(connection);
-            if n == 0 {
-                client.batch_execute(&sql(TABLE, raw)).await.expect("a table");
-                client.batch_execute(&sql(TOP, raw)).await.expect("a table");
-            }
-            let publish = sql(if in_order { PUBLISH_IN_ORDER } else { PUBLISH }, raw);
-            let publish = client.prepare(&publish).await.expect("a statement");
-            connections.push((client, publish));
-        }
-        let (connections, next) = (Arc::new(connections), Arc::default());
-        Self { url: url.to_owned(), raw, connections, next, in_groups: false }
+    async fn new(url: &str, raw: &'static str, publish: &str) -> Self {
+        let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("a server");
+        tokio::spawn(connection);
+        client.batch_execute(&sql(TABLES, raw)).await.expect("tables");
+        let publish = client.prepare(&sql(publish, raw)).await.expect("a statement");
+        Self { url: url.to_owned(), raw, client: Arc::new(client), publish, in_groups: false }
     }
 
     async fn group(&self, text: &[u8], events: usize) {
         let blocks: Vec<Vec<u8>> = (0..events).map(|_| [b"data: ", text, b"\n\n"].concat()).collect();
-        let turn = self.next.fetch_add(1, Ordering::Relaxed) % CONNECTIONS;
-        let (client, publish) = &self.connections[turn];
-        let row = client.query_one(publish, &[&blocks]).await.expect("published");
+        let row = self.client.query_one(&self.publish, &[&blocks]).await.expect("published");
         assert_eq!(row.get::<_, Vec<i64>>(0).len(), events);
     }
 }

@@ -51,4 +51,5 @@ mod names;
 mod outage;
 mod refused;
 mod runs;
+mod same_key;
 mod scene;

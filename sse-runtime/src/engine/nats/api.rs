@@ -24,7 +24,11 @@ pub(super) mod code {
     pub(super) const NO_JETSTREAM: [u64; 2] = [10039, 10076];
     /// Of the account, the server or the stream: bytes, streams, consumers.
     pub(super) const NO_ROOM: [u64; 8] = [10002, 10023, 10026, 10027, 10028, 10047, 10077, 10122];
+    /// No server of a cluster has room; or none is there.
+    pub(super) const NO_PEERS: u64 = 10005;
     pub(super) const TOO_LARGE: u64 = 10054;
+    /// A message with this id has come, and is not on enough servers yet.
+    pub(in super::super) const IN_PROCESS: u64 = 10158;
 }
 
 /// JetStream, by one connection.
@@ -79,6 +83,9 @@ impl Api {
                 NatsError::NoJetStream { server: self.server.clone(), reason }
             }
             _ if code::NO_ROOM.contains(&code) => NatsError::Full { stream: self.stream.clone(), reason },
+            code::NO_PEERS if reason.contains("insufficient storage") => {
+                NatsError::Full { stream: self.stream.clone(), reason }
+            }
             code::TOO_LARGE => NatsError::TooLarge { size: 0, most: 0 },
             _ => NatsError::Refused { doing, code, reason },
         }

@@ -136,10 +136,9 @@ async fn publish(
         Ok(writer) => writer,
         Err(error) => return Some(error),
     };
-    for which in pending.all() {
-        if let Err(error) = writer.send(pending, which).await {
-            return Some(error);
-        }
+    let unanswered = pending.all();
+    if let Err(error) = send(&writer, pending, unanswered).await {
+        return Some(error);
     }
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -152,25 +151,28 @@ async fn publish(
                     return None;
                 }
                 // All of them, before any is sent: what is interrupted is sent again.
-                let which: Vec<u64> = group.drain(..).map(|job| pending.push(job)).collect();
-                let mut outcome = Ok(());
-                for which in which {
-                    outcome = writer.send(pending, which).await;
-                    if outcome.is_err() {
-                        break;
-                    }
-                }
-                outcome
+                let which = group.drain(..).map(|job| pending.push(job)).collect();
+                send(&writer, pending, which).await
             }
             _ = look.tick() => match pending.is_stuck() {
                 true => Err(NatsError::TimedOut { doing: "publish", after: super::writer::ANSWER }),
-                false => Ok(()),
+                false => {
+                    let again = pending.again();
+                    send(&writer, pending, again).await
+                }
             },
         };
         if let Err(error) = outcome {
             return Some(error);
         }
     }
+}
+
+async fn send(writer: &Writer<'_>, pending: &mut Pending, records: Vec<u64>) -> Result<(), NatsError> {
+    for which in records {
+        writer.send(pending, which).await?;
+    }
+    Ok(())
 }
 
 /// Connects, and finds or makes the log; for a hub that starts.

@@ -93,7 +93,8 @@ const OPEN: Duration = Duration::from_secs(10);
 /// (`sse-reset` with `evicted`), not fed other events under known ids.
 ///
 /// With three replicas, an event is on two servers of a cluster before `publish` answers, and one of them may go. When the
-/// stream's leader does, there is a pause of some seconds until another one is chosen; what was under way is sent again.
+/// stream's leader does, there is a pause of some seconds until another one is chosen; what was under way is sent again. A
+/// process that starts just then may fail.
 ///
 /// # Speed
 ///

@@ -16,7 +16,9 @@ use async_nats::{HeaderMap, Message, Subscriber};
 use futures_util::{FutureExt as _, StreamExt as _};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::Value;
 
+use super::api::code;
 use super::error::NatsError;
 use super::queue::Job;
 use super::session::{Session, Shared};
@@ -42,6 +44,8 @@ pub(super) struct Pending {
 struct Sent {
     job: Job,
     at: Instant,
+    /// To be sent again before long.
+    again: bool,
 }
 
 impl Pending {
@@ -56,7 +60,7 @@ impl Pending {
 
     /// Adds a record, which is to be sent; answers which one it is.
     pub(super) fn push(&mut self, job: Job) -> u64 {
-        self.jobs.push_back(Some(Sent { job, at: Instant::now() }));
+        self.jobs.push_back(Some(Sent { job, at: Instant::now(), again: false }));
         self.first + self.jobs.len() as u64 - 1
     }
 
@@ -68,6 +72,13 @@ impl Pending {
         self.forget();
         let numbered = (self.first..).zip(&self.jobs);
         numbered.filter_map(|(which, slot)| slot.as_ref().map(|_| which)).collect()
+    }
+
+    /// Those of which the server said that it has not done with what came first under their ids.
+    pub(super) fn again(&self) -> Vec<u64> {
+        let numbered = (self.first..).zip(&self.jobs);
+        let again = numbered.filter(|(_, slot)| slot.as_ref().is_some_and(|sent| sent.again));
+        again.map(|(which, _)| which).collect()
     }
 
     /// Whether the oldest has waited for too long.
@@ -115,7 +126,7 @@ impl<'a> Writer<'a> {
         let client = &self.session.api.client;
         let default = format!("{}.{which:x}", pending.node);
         let Some(Some(sent)) = pending.get(which) else { return Ok(()) };
-        sent.at = Instant::now();
+        (sent.at, sent.again) = (Instant::now(), false);
         let Job { token, payload, id, answer, .. } = &sent.job;
         if answer.is_closed() {
             pending.take(which);
@@ -160,7 +171,10 @@ impl<'a> Writer<'a> {
         let Ok(which) = u64::from_str_radix(which, 16) else { return Ok(()) };
         let outcome = match stored(answer) {
             Some(seq) => Ok(self.known(seq)),
-            None => self.refused(pending, which, answer)?,
+            None => match self.refused(pending, which, answer)? {
+                Some(error) => Err(error),
+                None => return Ok(()),
+            },
         };
         if let Some(job) = pending.take(which) {
             job.answer(outcome);
@@ -168,28 +182,29 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// An answer that is no number. An error if the connection is of no use any more.
+    /// An answer that is no number; none if another one is to be had, later. An error if the connection is of no use any more.
     #[cold]
     fn refused(
         &self,
         pending: &mut Pending,
         which: u64,
         answer: &Message,
-    ) -> Result<Result<u64, NatsError>, NatsError> {
+    ) -> Result<Option<NatsError>, NatsError> {
+        let sent = pending.get(which).and_then(Option::as_mut);
         Ok(match self.session.api.understood("publish", answer) {
             // The stream is gone, or JetStream is about to begin.
             Err(error @ NatsError::NoJetStream { .. }) => return Err(error),
             Err(NatsError::TooLarge { .. }) => {
-                let size = pending
-                    .get(which)
-                    .and_then(|slot| slot.as_ref())
-                    .map_or(0, |sent| sent.job.payload.len());
-                Err(NatsError::TooLarge { size, most: 0 })
+                Some(NatsError::TooLarge { size: sent.map_or(0, |sent| sent.job.payload.len()), most: 0 })
             }
-            Err(error) => Err(error),
+            // Somebody else's with this id, or this one when it was sent before, waits for the other servers of a cluster.
+            Err(NatsError::Refused { code: code::IN_PROCESS, .. }) => later(sent),
+            // So servers of 2.10 say it: one that is there, without its number.
+            Ok(answer) if answer.get("duplicate").and_then(Value::as_bool) == Some(true) => later(sent),
+            Err(error) => Some(error),
             Ok(_) => {
                 let reason = "its answer has no number".to_owned();
-                Err(NatsError::Refused { doing: "publish", code: 0, reason })
+                Some(NatsError::Refused { doing: "publish", code: 0, reason })
             }
         })
     }
@@ -199,6 +214,14 @@ impl<'a> Writer<'a> {
         self.shared.know(number);
         number
     }
+}
+
+/// Asks again, with the same record.
+fn later(sent: Option<&mut Sent>) -> Option<NatsError> {
+    if let Some(sent) = sent {
+        sent.again = true;
+    }
+    None
 }
 
 /// The sequence, if the record is in the stream.
