@@ -45,6 +45,8 @@ const LONGEST_REST: Duration = Duration::from_secs(1);
 const LIVED: Duration = Duration::from_secs(5);
 /// How often it is looked whether an answer is overdue.
 const LOOK: Duration = Duration::from_secs(1);
+/// Before a record is sent again with which the server has not done.
+const AGAIN: Duration = Duration::from_millis(20);
 /// How many records are taken from the queue at once.
 const GROUP: usize = 64;
 /// What stands for no topic.
@@ -142,6 +144,8 @@ async fn publish(
     }
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut again = interval(AGAIN);
+    again.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut group = Vec::with_capacity(GROUP);
     loop {
         let outcome = tokio::select! {
@@ -154,12 +158,13 @@ async fn publish(
                 let which = group.drain(..).map(|job| pending.push(job)).collect();
                 send(&writer, pending, which).await
             }
+            _ = again.tick(), if pending.has_again() => {
+                let records = pending.take_again();
+                send(&writer, pending, records).await
+            }
             _ = look.tick() => match pending.is_stuck() {
                 true => Err(NatsError::TimedOut { doing: "publish", after: super::writer::ANSWER }),
-                false => {
-                    let again = pending.again();
-                    send(&writer, pending, again).await
-                }
+                false => Ok(()),
             },
         };
         if let Err(error) = outcome {

@@ -39,19 +39,19 @@ pub(super) struct Pending {
     /// Which record the first of them is.
     first: u64,
     jobs: VecDeque<Option<Sent>>,
+    /// Those of which the server said that it has not done with what came first under their ids: to be sent again, soon.
+    again: Vec<u64>,
 }
 
 struct Sent {
     job: Job,
     at: Instant,
-    /// To be sent again before long.
-    again: bool,
 }
 
 impl Pending {
     pub(super) fn new() -> Self {
         let node = format!("{:x}", fastrand::u64(..));
-        Self { node, first: 0, jobs: VecDeque::new() }
+        Self { node, first: 0, jobs: VecDeque::new(), again: Vec::new() }
     }
 
     pub(super) fn room(&self) -> usize {
@@ -60,12 +60,13 @@ impl Pending {
 
     /// Adds a record, which is to be sent; answers which one it is.
     pub(super) fn push(&mut self, job: Job) -> u64 {
-        self.jobs.push_back(Some(Sent { job, at: Instant::now(), again: false }));
+        self.jobs.push_back(Some(Sent { job, at: Instant::now() }));
         self.first + self.jobs.len() as u64 - 1
     }
 
     /// Which ones are to be sent again.
     pub(super) fn all(&mut self) -> Vec<u64> {
+        self.again.clear();
         for slot in &mut self.jobs {
             slot.take_if(|sent| sent.job.answer.is_closed());
         }
@@ -74,11 +75,12 @@ impl Pending {
         numbered.filter_map(|(which, slot)| slot.as_ref().map(|_| which)).collect()
     }
 
-    /// Those of which the server said that it has not done with what came first under their ids.
-    pub(super) fn again(&self) -> Vec<u64> {
-        let numbered = (self.first..).zip(&self.jobs);
-        let again = numbered.filter(|(_, slot)| slot.as_ref().is_some_and(|sent| sent.again));
-        again.map(|(which, _)| which).collect()
+    pub(super) fn has_again(&self) -> bool {
+        !self.again.is_empty()
+    }
+
+    pub(super) fn take_again(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.again)
     }
 
     /// Whether the oldest has waited for too long.
@@ -126,7 +128,7 @@ impl<'a> Writer<'a> {
         let client = &self.session.api.client;
         let default = format!("{}.{which:x}", pending.node);
         let Some(Some(sent)) = pending.get(which) else { return Ok(()) };
-        (sent.at, sent.again) = (Instant::now(), false);
+        sent.at = Instant::now();
         let Job { token, payload, id, answer, .. } = &sent.job;
         if answer.is_closed() {
             pending.take(which);
@@ -190,17 +192,23 @@ impl<'a> Writer<'a> {
         which: u64,
         answer: &Message,
     ) -> Result<Option<NatsError>, NatsError> {
-        let sent = pending.get(which).and_then(Option::as_mut);
         Ok(match self.session.api.understood("publish", answer) {
             // The stream is gone, or JetStream is about to begin.
             Err(error @ NatsError::NoJetStream { .. }) => return Err(error),
             Err(NatsError::TooLarge { .. }) => {
+                let sent = pending.get(which).and_then(|slot| slot.as_ref());
                 Some(NatsError::TooLarge { size: sent.map_or(0, |sent| sent.job.payload.len()), most: 0 })
             }
             // Somebody else's with this id, or this one when it was sent before, waits for the other servers of a cluster.
-            Err(NatsError::Refused { code: code::IN_PROCESS, .. }) => later(sent),
+            Err(NatsError::Refused { code: code::IN_PROCESS, .. }) => {
+                pending.again.push(which);
+                None
+            }
             // So servers of 2.10 say it: one that is there, without its number.
-            Ok(answer) if answer.get("duplicate").and_then(Value::as_bool) == Some(true) => later(sent),
+            Ok(answer) if answer.get("duplicate").and_then(Value::as_bool) == Some(true) => {
+                pending.again.push(which);
+                None
+            }
             Err(error) => Some(error),
             Ok(_) => {
                 let reason = "its answer has no number".to_owned();
@@ -214,14 +222,6 @@ impl<'a> Writer<'a> {
         self.shared.know(number);
         number
     }
-}
-
-/// Asks again, with the same record.
-fn later(sent: Option<&mut Sent>) -> Option<NatsError> {
-    if let Some(sent) = sent {
-        sent.again = true;
-    }
-    None
 }
 
 /// The sequence, if the record is in the stream.
