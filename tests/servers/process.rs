@@ -101,6 +101,8 @@ impl Process {
         let end = Instant::now() + START_LIMIT;
         for stopping in std::iter::once(first).chain(started_by(first)) {
             while !is_stopped(stopping) {
+                // One that was begun just then has not heard of it.
+                let _ended_meanwhile = kill_process(stopping, Signal::STOP);
                 assert!(Instant::now() < end, "it does not stop");
                 std::thread::sleep(Duration::from_millis(1));
             }

@@ -89,9 +89,10 @@ impl Turns {
             let Ok(down) = health.wait_for(|health| !health.is_up()).await.map(|down| down.clone()) else {
                 return std::future::pending().await;
             };
-            let back = health.wait_for(Health::is_up);
-            if let (Health::Down { reason, .. }, Err(_)) = (down, timeout(PATIENCE, back).await) {
-                return reason;
+            let Health::Down { reason, .. } = down else { continue };
+            match timeout(PATIENCE, health.wait_for(Health::is_up)).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(_)) | Err(_) => return reason,
             }
         }
     }

@@ -114,6 +114,29 @@ async fn what_is_too_old_goes_from_a_topic_that_goes_on() {
 }
 
 #[tokio::test]
+async fn what_is_too_old_goes_from_all_topics_that_take_turns() {
+    let server = SHARED.get().await;
+    let engine = Redis::connect(server.url()).age(Duration::from_secs(1)).topic_events(1_000_000);
+    let node = Node::start(engine.prefix(fresh_name())).await;
+    let mut topics: Vec<_> = (0..32).map(|n| n.to_string()).collect();
+    let gone = async {
+        while !topics.is_empty() {
+            for n in 0..32 {
+                node.publish(&n.to_string(), "new").await;
+            }
+            let mut left = Vec::new();
+            for topic in topics.drain(..) {
+                if node.read(&topic, 0).await.is_some() {
+                    left.push(topic);
+                }
+            }
+            topics = left;
+        }
+    };
+    sse_tests::within_limit("eviction", gone).await;
+}
+
+#[tokio::test]
 async fn a_dedupe_key_is_known_for_its_time() {
     let server = SHARED.get().await;
     let prefix = fresh_name();

@@ -17,7 +17,7 @@ async fn subscribed(connection: &mut MultiplexedConnection, prefix: &str, topic:
 }
 
 #[tokio::test]
-async fn a_topic_is_subscribed_to_once_by_each_node_however_many_follow_it() {
+async fn one_connection_of_each_node_is_subscribed_to_a_topic_however_many_follow_it() {
     let server = SHARED.get().await;
     let prefix = fresh_name();
     let hub = async || Hub::on(Redis::connect(server.url()).prefix(prefix.as_str())).start().await;

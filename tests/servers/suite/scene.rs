@@ -135,7 +135,9 @@ impl Scene {
         let soon = SILENCE + NOISE;
         let engine = self.engine;
         // Somebody who has nothing to recover from.
+        let begun = Instant::now();
         let other = self.log.small().await;
+        let beginning = begun.elapsed();
         let by_other = format!("{text}, by another node");
         let id = publish_for(&other, TOPIC, &by_other, soon).await.to_string();
         let mut heard = Vec::new();
@@ -143,7 +145,7 @@ impl Scene {
             let event = timeout(soon, next_but(stream, &self.unknown)).await;
             let event = event.unwrap_or_else(|_| panic!("silent for {soon:?} after the server was back"));
             assert_eq!((event.data.as_str(), event.id.as_deref()), (by_other.as_str(), Some(id.as_str())));
-            heard.push(back.elapsed());
+            heard.push(back.elapsed() - beginning);
         }
         println!("{engine}: {text}: heard the next event {heard:.1?} after the server was back");
         assert!(heard.iter().all(|heard| *heard < SILENCE), "{heard:?}");
@@ -161,7 +163,7 @@ impl Scene {
                 );
             }
             println!("{engine}: {text}: node {number} published {published:.1?} after the server was back");
-            assert!(published < soon, "{published:?}, where {SILENCE:?} was promised");
+            assert!(published < soon, "{published:?}");
             self.acknowledged.insert(by_itself, id);
         }
         for (hub, _) in &self.nodes {

@@ -45,8 +45,6 @@ const LONGEST_REST: Duration = Duration::from_secs(1);
 const LIVED: Duration = Duration::from_secs(5);
 /// How often it is looked whether an answer is overdue.
 const LOOK: Duration = Duration::from_secs(1);
-/// Before a record is sent again with which the server has not done.
-const AGAIN: Duration = Duration::from_millis(20);
 /// How many records are taken from the queue at once.
 const GROUP: usize = 64;
 /// What stands for no topic.
@@ -144,8 +142,7 @@ async fn publish(
     }
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut again = interval(AGAIN);
-    again.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut again, mut goes) = (pin!(sleep(LOOK)), false);
     let mut group = Vec::with_capacity(GROUP);
     loop {
         let outcome = tokio::select! {
@@ -158,7 +155,8 @@ async fn publish(
                 let which = group.drain(..).map(|job| pending.push(job)).collect();
                 send(&writer, pending, which).await
             }
-            _ = again.tick(), if pending.has_again() => {
+            () = &mut again, if goes => {
+                goes = false;
                 let records = pending.take_again();
                 send(&writer, pending, records).await
             }
@@ -169,6 +167,12 @@ async fn publish(
         };
         if let Err(error) = outcome {
             return Some(error);
+        }
+        if !goes {
+            if let Some(pause) = pending.pause() {
+                again.as_mut().reset(Instant::now() + pause);
+                goes = true;
+            }
         }
     }
 }

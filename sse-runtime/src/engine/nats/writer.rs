@@ -27,6 +27,8 @@ use super::session::{Session, Shared};
 pub(super) const UNDER_WAY: usize = 4096;
 /// A server that has not answered for so long has not got it, or never will.
 pub(super) const ANSWER: Duration = Duration::from_secs(4);
+/// Before a record is sent again with which the server has not done.
+const AGAIN: Duration = Duration::from_millis(10);
 /// How many answers are taken before anything else is looked at.
 const AT_ONCE: usize = 64;
 /// What headers take beside the id.
@@ -39,13 +41,15 @@ pub(super) struct Pending {
     /// Which record the first of them is.
     first: u64,
     jobs: VecDeque<Option<Sent>>,
-    /// Those of which the server said that it has not done with what came first under their ids: to be sent again, soon.
+    /// Those of which it said so last: to be sent again, soon.
     again: Vec<u64>,
 }
 
 struct Sent {
     job: Job,
     at: Instant,
+    /// How often the server has said that it has not done with what came first under its id.
+    refusals: u32,
 }
 
 impl Pending {
@@ -60,7 +64,7 @@ impl Pending {
 
     /// Adds a record, which is to be sent; answers which one it is.
     pub(super) fn push(&mut self, job: Job) -> u64 {
-        self.jobs.push_back(Some(Sent { job, at: Instant::now() }));
+        self.jobs.push_back(Some(Sent { job, at: Instant::now(), refusals: 0 }));
         self.first + self.jobs.len() as u64 - 1
     }
 
@@ -75,17 +79,28 @@ impl Pending {
         numbered.filter_map(|(which, slot)| slot.as_ref().map(|_| which)).collect()
     }
 
-    pub(super) fn has_again(&self) -> bool {
-        !self.again.is_empty()
+    /// After which time they are to be sent again, if there are any: twice as long each time.
+    pub(super) fn pause(&mut self) -> Option<Duration> {
+        let again = std::mem::take(&mut self.again);
+        let refusals = again.iter().filter_map(|&which| Some(self.get(which)?.as_ref()?.refusals)).min();
+        self.again = again;
+        refusals.map(|refusals| AGAIN * 2_u32.pow(refusals.min(6)))
+    }
+
+    fn later(&mut self, which: u64) {
+        if let Some(Some(sent)) = self.get(which) {
+            sent.refusals += 1;
+            self.again.push(which);
+        }
     }
 
     pub(super) fn take_again(&mut self) -> Vec<u64> {
         std::mem::take(&mut self.again)
     }
 
-    /// Whether the oldest has waited for too long.
+    /// Whether one of them has waited for too long.
     pub(super) fn is_stuck(&self) -> bool {
-        matches!(self.jobs.front(), Some(Some(sent)) if sent.at.elapsed() > ANSWER)
+        self.jobs.iter().flatten().any(|sent| sent.at.elapsed() > ANSWER)
     }
 
     fn get(&mut self, which: u64) -> Option<&mut Option<Sent>> {
@@ -201,12 +216,12 @@ impl<'a> Writer<'a> {
             }
             // Somebody else's with this id, or this one when it was sent before, waits for the other servers of a cluster.
             Err(NatsError::Refused { code: code::IN_PROCESS, .. }) => {
-                pending.again.push(which);
+                pending.later(which);
                 None
             }
             // So servers of 2.10 say it: one that is there, without its number.
             Ok(answer) if answer.get("duplicate").and_then(Value::as_bool) == Some(true) => {
-                pending.again.push(which);
+                pending.later(which);
                 None
             }
             Err(error) => Some(error),
@@ -233,4 +248,42 @@ fn stored(answer: &Message) -> Option<NonZero<u64>> {
     }
     let stored: Stored = serde_json::from_slice(&answer.payload).ok()?;
     stored.error.is_none().then_some(stored.seq)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::queue::Queue;
+    use super::*;
+
+    #[test]
+    fn what_the_server_has_not_done_with_is_sent_again_after_ever_longer_times() {
+        let mut pending = Pending::new();
+        let (queue, mut jobs) = Queue::new(1 << 20);
+        let publish = || Box::pin(queue.publish("t".to_owned(), "x".into(), None));
+        let mut publishing = [publish(), publish()];
+        for one in &mut publishing {
+            assert!(one.now_or_never().is_none());
+        }
+        let mut push = || pending.push(jobs.try_recv().expect("it waits"));
+        let (first, second) = (push(), push());
+        assert_eq!(pending.pause(), None);
+        let mut pauses = Vec::new();
+        for _ in 0..8 {
+            pending.later(first);
+            pauses.push(pending.pause().expect("one is to be sent again").as_millis());
+            assert_eq!(pending.take_again(), [first]);
+        }
+        assert_eq!(pauses, [20, 40, 80, 160, 320, 640, 640, 640]);
+        // The one that has waited for the shortest time does not wait for the others.
+        pending.later(first);
+        pending.later(second);
+        assert_eq!(pending.pause().expect("two are").as_millis(), 20);
+        // Over another connection, all are sent anyway.
+        assert_eq!(pending.all(), [first, second]);
+        assert_eq!(pending.pause(), None);
+        // Nobody waits for an answer that was given meanwhile.
+        pending.later(second);
+        pending.take(second);
+        assert_eq!(pending.pause(), None);
+    }
 }

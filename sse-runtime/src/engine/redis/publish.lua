@@ -55,9 +55,9 @@ local trim = tonumber(most) < 1000 and '=' or '~'
 local start, old = math.max(tonumber(log[2]), tonumber(log[3])), tonumber(log[4]) or 0
 
 -- Whether the topic of this record is looked through for what is too old: at one in 16, since it is seldom that something has
--- become that; and at another one of each 16, so that of topics that take turns none is left out.
+-- become that. In steps that are no fraction, so that of topics that take turns none is left out, however many they are.
 local function is_to_be_looked_through(number)
-    return old > 0 and (number + floor(number / 16)) % 16 == 0
+    return old > 0 and number * 0.6180339887498949 % 16 < 1
 end
 
 -- If there are too many topics: those that have been silent for the longest time.
