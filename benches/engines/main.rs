@@ -17,8 +17,9 @@
 //! The servers are started by this program, on free ports and in temporary folders. By hand, each task publishes by itself, as
 //! through a hub. Where it costs something to publish so that a follower can know what it has missed, that is one way by
 //! hand, and without it is another: for Redis, an id in the message; for PostgreSQL, numbers that are in the order of the
-//! commits whoever publishes; for NATS, where they are there anyway, ids by which the server knows what is sent again. In groups, somebody has all events
-//! and makes pipelines, statements or transactions of them. By hand, an event is lost with its connection.
+//! commits whoever publishes; for NATS, where they are there anyway, ids by which the server knows what is sent again. In
+//! groups, somebody has all events and makes pipelines, statements or transactions of them. By hand, an event is lost with its
+//! connection.
 
 mod measure;
 mod ours;

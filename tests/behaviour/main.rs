@@ -18,7 +18,6 @@ mod inspector;
 mod keep_alive;
 mod logging;
 mod metrics;
-mod outages;
 mod phases;
 mod registry;
 mod requests;

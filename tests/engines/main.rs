@@ -7,6 +7,7 @@ mod contract;
 mod failures;
 mod nodes;
 mod once;
+mod outages;
 mod redb;
 mod replay;
 mod resume;

@@ -3,4 +3,4 @@
 mod documented;
 mod ends;
 mod numbers;
-pub(crate) mod recorder;
+mod recorder;

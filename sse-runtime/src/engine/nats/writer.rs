@@ -41,14 +41,14 @@ pub(super) struct Pending {
     /// Which record the first of them is.
     first: u64,
     jobs: VecDeque<Option<Sent>>,
-    /// Those of which it said so last: to be sent again, soon.
+    /// Those that are to be sent again soon: the server had not done with what came first under their ids.
     again: Vec<u64>,
 }
 
 struct Sent {
     job: Job,
     at: Instant,
-    /// How often the server has said that it has not done with what came first under its id.
+    /// How often that was so.
     refusals: u32,
 }
 
@@ -80,11 +80,12 @@ impl Pending {
     }
 
     /// After which time they are to be sent again, if there are any: twice as long each time.
-    pub(super) fn pause(&mut self) -> Option<Duration> {
-        let again = std::mem::take(&mut self.again);
-        let refusals = again.iter().filter_map(|&which| Some(self.get(which)?.as_ref()?.refusals)).min();
-        self.again = again;
-        refusals.map(|refusals| AGAIN * 2_u32.pow(refusals.min(6)))
+    pub(super) fn pause(&self) -> Option<Duration> {
+        let refusals = self.again.iter().filter_map(|&which| {
+            let slot = self.jobs.get(usize::try_from(which.checked_sub(self.first)?).ok()?)?;
+            Some(slot.as_ref()?.refusals)
+        });
+        refusals.min().map(|refusals| AGAIN * 2_u32.pow(refusals.min(6)))
     }
 
     fn later(&mut self, which: u64) {

@@ -4,46 +4,17 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use sse_runtime::Hub;
-use sse_runtime::engine::{Answer, Engine, EngineError, Feed, Log, Memory, Page, Record};
 use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id};
+use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use crate::metrics::recorder::Recorded;
+use crate::broker::Broker;
+use crate::hub;
+use recorder::Recorded;
 
-/// Whoever has its feed says how it is.
-#[derive(Debug)]
-struct Fickle {
-    events: Memory,
-    feed: Arc<OnceLock<Feed>>,
-}
-
-impl Engine for Fickle {
-    fn start(&self, feed: Feed) -> Answer<'_, Log> {
-        self.feed.set(feed.clone()).expect("started once");
-        self.events.start(feed)
-    }
-
-    fn open<'a>(&'a self, topic: &'a str) -> Answer<'a, u64> {
-        self.events.open(topic)
-    }
-
-    fn close(&self, topic: &str) {
-        self.events.close(topic);
-    }
-
-    fn publish<'a>(&'a self, topic: &'a str, record: Record<'_>) -> Answer<'a, u64> {
-        self.events.publish(topic, record)
-    }
-
-    fn top(&self) -> Answer<'_, u64> {
-        self.events.top()
-    }
-
-    fn read<'a>(&'a self, topic: &'a str, after: u64, until: u64) -> Answer<'a, Page> {
-        self.events.read(topic, after, until)
-    }
-}
+#[path = "../behaviour/metrics/recorder.rs"]
+#[allow(dead_code, reason = "shared")]
+mod recorder;
 
 /// A log that says with each line how the hub is, as one that is sent somewhere may.
 #[derive(Clone, Default)]
@@ -76,7 +47,7 @@ impl Subscriber for Lines {
     fn new_span(&self, _: &Attributes<'_>) -> Id {
         Id::from_u64(1)
     }
-    fn record(&self, _: &Id, _: &tracing::span::Record<'_>) {}
+    fn record(&self, _: &Id, _: &Record<'_>) {}
     fn record_follows_from(&self, _: &Id, _: &Id) {}
     fn enter(&self, _: &Id) {}
     fn exit(&self, _: &Id) {}
@@ -84,10 +55,8 @@ impl Subscriber for Lines {
 
 #[tokio::test]
 async fn an_engine_that_goes_down_is_in_the_log_and_in_the_metrics() {
-    let engine = Fickle { events: Memory::new(), feed: Arc::default() };
-    let feed = Arc::clone(&engine.feed);
-    let hub = Hub::on(engine).start().await.expect("started");
-    let feed = feed.get().expect("started");
+    let node = Broker::keeping(10).node();
+    let hub = hub(&node).await;
     let log = Lines::default();
     log.hub.set(hub.clone()).expect("once");
     let _logged = tracing::subscriber::set_default(log.clone());
@@ -100,14 +69,14 @@ async fn an_engine_that_goes_down_is_in_the_log_and_in_the_metrics() {
     };
     let logged = || log.lines.lock().unwrap_or_else(PoisonError::into_inner).clone();
 
-    feed.up();
+    node.say(Ok(()));
     assert_eq!((measured(), logged()), (("1".to_owned(), 0), Vec::new()), "nothing new");
-    feed.down(EngineError::new("connection refused"));
-    feed.down(EngineError::new("no route"));
+    node.say(Err("connection refused"));
+    node.say(Err("no route"));
     assert_eq!(measured(), ("0".to_owned(), 1), "one outage");
-    feed.up();
+    node.say(Ok(()));
     assert_eq!(measured(), ("1".to_owned(), 1));
-    feed.down(EngineError::new("connection refused"));
+    node.say(Err("connection refused"));
     assert_eq!(measured(), ("0".to_owned(), 2));
 
     let lines = logged();
