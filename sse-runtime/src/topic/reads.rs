@@ -158,7 +158,8 @@ mod tests {
         assert!(timeout(PATIENCE / 2, &mut waiting).await.is_err());
         // What is heard of it meanwhile is no reason to wait for longer.
         health.send_replace(down("still away"));
-        let error = waiting.await.expect_err("it is down");
+        let told = timeout(2 * PATIENCE, waiting).await.expect("it is told");
+        let error = told.expect_err("it is down");
         assert_eq!((error.to_string(), begun.elapsed()), ("away".to_owned(), PATIENCE));
         assert_eq!(turns.waiting.load(Ordering::Relaxed), 0);
 
